@@ -1,0 +1,8 @@
+export { Any } from './gen/google/protobuf/any.js'
+export { Duration } from './gen/google/protobuf/duration.js'
+export { Timestamp } from './gen/google/protobuf/timestamp.js'
+export * from './gen/google/rpc/error_details.js'
+export { Status } from './gen/google/rpc/status.js'
+export * from './gen/keepset/v1/run.js'
+export * from './gen/keepset/v1/run_service.js'
+export * from './gen/keepset/v1/sampler_service.js'
