@@ -151,7 +151,7 @@ export interface RunSpec {
   tailEpochs: number;
   /** How ranks get equal lengths. Default PAD. */
   shardMode: ShardMode;
-  /** Each rank's length is brought to a multiple of this, up with PAD, down with DROP: for example batch size x accumulation steps. At least 1. Default 1. */
+  /** Each rank's length is brought to a multiple of this, up with PAD, down with DROP: for example batch size x accumulation steps. 1 to 1048576. Default 1. */
   positionMultiple?:
     | number
     | undefined;
@@ -347,10 +347,10 @@ export const Run: MessageFns<Run> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Run>, I>>(base?: I): Run {
-    return Run.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Run>): Run {
+    return Run.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Run>, I>>(object: I): Run {
+  fromPartial(object: DeepPartial<Run>): Run {
     const message = createBaseRun();
     message.runId = object.runId ?? "";
     message.spec = (object.spec !== undefined && object.spec !== null) ? RunSpec.fromPartial(object.spec) : undefined;
@@ -495,10 +495,10 @@ export const RunProgress: MessageFns<RunProgress> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<RunProgress>, I>>(base?: I): RunProgress {
-    return RunProgress.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<RunProgress>): RunProgress {
+    return RunProgress.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<RunProgress>, I>>(object: I): RunProgress {
+  fromPartial(object: DeepPartial<RunProgress>): RunProgress {
     const message = createBaseRunProgress();
     message.epochsPlanned = object.epochsPlanned ?? 0;
     message.samplesPlanned = (object.samplesPlanned !== undefined && object.samplesPlanned !== null)
@@ -743,10 +743,10 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<RunSpec>, I>>(base?: I): RunSpec {
-    return RunSpec.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<RunSpec>): RunSpec {
+    return RunSpec.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<RunSpec>, I>>(object: I): RunSpec {
+  fromPartial(object: DeepPartial<RunSpec>): RunSpec {
     const message = createBaseRunSpec();
     message.sampleCount = object.sampleCount ?? 0;
     message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
@@ -851,10 +851,10 @@ export const PruneRateChange: MessageFns<PruneRateChange> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<PruneRateChange>, I>>(base?: I): PruneRateChange {
-    return PruneRateChange.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<PruneRateChange>): PruneRateChange {
+    return PruneRateChange.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<PruneRateChange>, I>>(object: I): PruneRateChange {
+  fromPartial(object: DeepPartial<PruneRateChange>): PruneRateChange {
     const message = createBasePruneRateChange();
     message.fromEpoch = object.fromEpoch ?? 0;
     message.pruneRate = object.pruneRate ?? 0;
@@ -896,10 +896,10 @@ export const FullPolicy: MessageFns<FullPolicy> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FullPolicy>, I>>(base?: I): FullPolicy {
-    return FullPolicy.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<FullPolicy>): FullPolicy {
+    return FullPolicy.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<FullPolicy>, I>>(_: I): FullPolicy {
+  fromPartial(_: DeepPartial<FullPolicy>): FullPolicy {
     const message = createBaseFullPolicy();
     return message;
   },
@@ -939,10 +939,10 @@ export const StaticRandomPolicy: MessageFns<StaticRandomPolicy> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<StaticRandomPolicy>, I>>(base?: I): StaticRandomPolicy {
-    return StaticRandomPolicy.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<StaticRandomPolicy>): StaticRandomPolicy {
+    return StaticRandomPolicy.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<StaticRandomPolicy>, I>>(_: I): StaticRandomPolicy {
+  fromPartial(_: DeepPartial<StaticRandomPolicy>): StaticRandomPolicy {
     const message = createBaseStaticRandomPolicy();
     return message;
   },
@@ -982,10 +982,10 @@ export const RandomPolicy: MessageFns<RandomPolicy> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<RandomPolicy>, I>>(base?: I): RandomPolicy {
-    return RandomPolicy.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<RandomPolicy>): RandomPolicy {
+    return RandomPolicy.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<RandomPolicy>, I>>(_: I): RandomPolicy {
+  fromPartial(_: DeepPartial<RandomPolicy>): RandomPolicy {
     const message = createBaseRandomPolicy();
     return message;
   },
@@ -1058,10 +1058,10 @@ export const EpsilonGreedyPolicy: MessageFns<EpsilonGreedyPolicy> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<EpsilonGreedyPolicy>, I>>(base?: I): EpsilonGreedyPolicy {
-    return EpsilonGreedyPolicy.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<EpsilonGreedyPolicy>): EpsilonGreedyPolicy {
+    return EpsilonGreedyPolicy.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<EpsilonGreedyPolicy>, I>>(object: I): EpsilonGreedyPolicy {
+  fromPartial(object: DeepPartial<EpsilonGreedyPolicy>): EpsilonGreedyPolicy {
     const message = createBaseEpsilonGreedyPolicy();
     message.epsilon = object.epsilon ?? undefined;
     message.alpha = object.alpha ?? undefined;
@@ -1137,10 +1137,10 @@ export const UcbPolicy: MessageFns<UcbPolicy> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<UcbPolicy>, I>>(base?: I): UcbPolicy {
-    return UcbPolicy.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<UcbPolicy>): UcbPolicy {
+    return UcbPolicy.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<UcbPolicy>, I>>(object: I): UcbPolicy {
+  fromPartial(object: DeepPartial<UcbPolicy>): UcbPolicy {
     const message = createBaseUcbPolicy();
     message.c = object.c ?? undefined;
     message.alpha = object.alpha ?? undefined;
@@ -1158,13 +1158,9 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-type KeysOfUnion<T> = T extends T ? keyof T : never;
-type Exact<P, I extends P> = P extends Builtin ? P
-  : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
-
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
-  fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }

@@ -140,10 +140,10 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<CreateRunRequest>, I>>(base?: I): CreateRunRequest {
-    return CreateRunRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<CreateRunRequest>): CreateRunRequest {
+    return CreateRunRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<CreateRunRequest>, I>>(object: I): CreateRunRequest {
+  fromPartial(object: DeepPartial<CreateRunRequest>): CreateRunRequest {
     const message = createBaseCreateRunRequest();
     message.runId = object.runId ?? "";
     message.spec = (object.spec !== undefined && object.spec !== null) ? RunSpec.fromPartial(object.spec) : undefined;
@@ -196,10 +196,10 @@ export const CreateRunResponse: MessageFns<CreateRunResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<CreateRunResponse>, I>>(base?: I): CreateRunResponse {
-    return CreateRunResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<CreateRunResponse>): CreateRunResponse {
+    return CreateRunResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<CreateRunResponse>, I>>(object: I): CreateRunResponse {
+  fromPartial(object: DeepPartial<CreateRunResponse>): CreateRunResponse {
     const message = createBaseCreateRunResponse();
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
     return message;
@@ -251,10 +251,10 @@ export const GetRunRequest: MessageFns<GetRunRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<GetRunRequest>, I>>(base?: I): GetRunRequest {
-    return GetRunRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<GetRunRequest>): GetRunRequest {
+    return GetRunRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<GetRunRequest>, I>>(object: I): GetRunRequest {
+  fromPartial(object: DeepPartial<GetRunRequest>): GetRunRequest {
     const message = createBaseGetRunRequest();
     message.runId = object.runId ?? "";
     return message;
@@ -306,10 +306,10 @@ export const GetRunResponse: MessageFns<GetRunResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<GetRunResponse>, I>>(base?: I): GetRunResponse {
-    return GetRunResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<GetRunResponse>): GetRunResponse {
+    return GetRunResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<GetRunResponse>, I>>(object: I): GetRunResponse {
+  fromPartial(object: DeepPartial<GetRunResponse>): GetRunResponse {
     const message = createBaseGetRunResponse();
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
     return message;
@@ -372,10 +372,10 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ListRunsRequest>, I>>(base?: I): ListRunsRequest {
-    return ListRunsRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<ListRunsRequest>): ListRunsRequest {
+    return ListRunsRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<ListRunsRequest>, I>>(object: I): ListRunsRequest {
+  fromPartial(object: DeepPartial<ListRunsRequest>): ListRunsRequest {
     const message = createBaseListRunsRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
@@ -439,10 +439,10 @@ export const ListRunsResponse: MessageFns<ListRunsResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ListRunsResponse>, I>>(base?: I): ListRunsResponse {
-    return ListRunsResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<ListRunsResponse>): ListRunsResponse {
+    return ListRunsResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<ListRunsResponse>, I>>(object: I): ListRunsResponse {
+  fromPartial(object: DeepPartial<ListRunsResponse>): ListRunsResponse {
     const message = createBaseListRunsResponse();
     message.runs = object.runs?.map((e) => Run.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
@@ -495,10 +495,10 @@ export const FinishRunRequest: MessageFns<FinishRunRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FinishRunRequest>, I>>(base?: I): FinishRunRequest {
-    return FinishRunRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<FinishRunRequest>): FinishRunRequest {
+    return FinishRunRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<FinishRunRequest>, I>>(object: I): FinishRunRequest {
+  fromPartial(object: DeepPartial<FinishRunRequest>): FinishRunRequest {
     const message = createBaseFinishRunRequest();
     message.runId = object.runId ?? "";
     return message;
@@ -550,10 +550,10 @@ export const FinishRunResponse: MessageFns<FinishRunResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FinishRunResponse>, I>>(base?: I): FinishRunResponse {
-    return FinishRunResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<FinishRunResponse>): FinishRunResponse {
+    return FinishRunResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<FinishRunResponse>, I>>(object: I): FinishRunResponse {
+  fromPartial(object: DeepPartial<FinishRunResponse>): FinishRunResponse {
     const message = createBaseFinishRunResponse();
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
     return message;
@@ -605,10 +605,10 @@ export const DeleteRunRequest: MessageFns<DeleteRunRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<DeleteRunRequest>, I>>(base?: I): DeleteRunRequest {
-    return DeleteRunRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<DeleteRunRequest>): DeleteRunRequest {
+    return DeleteRunRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<DeleteRunRequest>, I>>(object: I): DeleteRunRequest {
+  fromPartial(object: DeepPartial<DeleteRunRequest>): DeleteRunRequest {
     const message = createBaseDeleteRunRequest();
     message.runId = object.runId ?? "";
     return message;
@@ -649,10 +649,10 @@ export const DeleteRunResponse: MessageFns<DeleteRunResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<DeleteRunResponse>, I>>(base?: I): DeleteRunResponse {
-    return DeleteRunResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<DeleteRunResponse>): DeleteRunResponse {
+    return DeleteRunResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<DeleteRunResponse>, I>>(_: I): DeleteRunResponse {
+  fromPartial(_: DeepPartial<DeleteRunResponse>): DeleteRunResponse {
     const message = createBaseDeleteRunResponse();
     return message;
   },
@@ -824,13 +824,9 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-type KeysOfUnion<T> = T extends T ? keyof T : never;
-type Exact<P, I extends P> = P extends Builtin ? P
-  : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
-
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
-  fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }

@@ -264,10 +264,10 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<PlanEpochRequest>, I>>(base?: I): PlanEpochRequest {
-    return PlanEpochRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<PlanEpochRequest>): PlanEpochRequest {
+    return PlanEpochRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<PlanEpochRequest>, I>>(object: I): PlanEpochRequest {
+  fromPartial(object: DeepPartial<PlanEpochRequest>): PlanEpochRequest {
     const message = createBasePlanEpochRequest();
     message.runId = object.runId ?? "";
     message.epoch = object.epoch ?? 0;
@@ -337,10 +337,10 @@ export const PlanEpochResponse: MessageFns<PlanEpochResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<PlanEpochResponse>, I>>(base?: I): PlanEpochResponse {
-    return PlanEpochResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<PlanEpochResponse>): PlanEpochResponse {
+    return PlanEpochResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<PlanEpochResponse>, I>>(object: I): PlanEpochResponse {
+  fromPartial(object: DeepPartial<PlanEpochResponse>): PlanEpochResponse {
     const message = createBasePlanEpochResponse();
     switch (object.part?.$case) {
       case "header": {
@@ -491,10 +491,10 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<PlanHeader>, I>>(base?: I): PlanHeader {
-    return PlanHeader.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<PlanHeader>): PlanHeader {
+    return PlanHeader.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<PlanHeader>, I>>(object: I): PlanHeader {
+  fromPartial(object: DeepPartial<PlanHeader>): PlanHeader {
     const message = createBasePlanHeader();
     message.epoch = object.epoch ?? 0;
     message.keptCount = object.keptCount ?? 0;
@@ -564,10 +564,10 @@ export const PlanChunk: MessageFns<PlanChunk> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<PlanChunk>, I>>(base?: I): PlanChunk {
-    return PlanChunk.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<PlanChunk>): PlanChunk {
+    return PlanChunk.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<PlanChunk>, I>>(object: I): PlanChunk {
+  fromPartial(object: DeepPartial<PlanChunk>): PlanChunk {
     const message = createBasePlanChunk();
     message.startPosition = object.startPosition ?? 0;
     message.sampleIndices = object.sampleIndices ?? Buffer.alloc(0);
@@ -675,10 +675,10 @@ export const LossReport: MessageFns<LossReport> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<LossReport>, I>>(base?: I): LossReport {
-    return LossReport.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<LossReport>): LossReport {
+    return LossReport.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<LossReport>, I>>(object: I): LossReport {
+  fromPartial(object: DeepPartial<LossReport>): LossReport {
     const message = createBaseLossReport();
     message.runId = object.runId ?? "";
     message.epoch = object.epoch ?? 0;
@@ -801,10 +801,10 @@ export const LossReportAck: MessageFns<LossReportAck> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<LossReportAck>, I>>(base?: I): LossReportAck {
-    return LossReportAck.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<LossReportAck>): LossReportAck {
+    return LossReportAck.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<LossReportAck>, I>>(object: I): LossReportAck {
+  fromPartial(object: DeepPartial<LossReportAck>): LossReportAck {
     const message = createBaseLossReportAck();
     message.epoch = object.epoch ?? 0;
     message.rank = object.rank ?? 0;
@@ -862,10 +862,10 @@ export const ReportLossesRequest: MessageFns<ReportLossesRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ReportLossesRequest>, I>>(base?: I): ReportLossesRequest {
-    return ReportLossesRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<ReportLossesRequest>): ReportLossesRequest {
+    return ReportLossesRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<ReportLossesRequest>, I>>(object: I): ReportLossesRequest {
+  fromPartial(object: DeepPartial<ReportLossesRequest>): ReportLossesRequest {
     const message = createBaseReportLossesRequest();
     message.report = (object.report !== undefined && object.report !== null)
       ? LossReport.fromPartial(object.report)
@@ -919,10 +919,10 @@ export const ReportLossesResponse: MessageFns<ReportLossesResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ReportLossesResponse>, I>>(base?: I): ReportLossesResponse {
-    return ReportLossesResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<ReportLossesResponse>): ReportLossesResponse {
+    return ReportLossesResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<ReportLossesResponse>, I>>(object: I): ReportLossesResponse {
+  fromPartial(object: DeepPartial<ReportLossesResponse>): ReportLossesResponse {
     const message = createBaseReportLossesResponse();
     message.ack = (object.ack !== undefined && object.ack !== null) ? LossReportAck.fromPartial(object.ack) : undefined;
     return message;
@@ -974,10 +974,10 @@ export const StreamReportsRequest: MessageFns<StreamReportsRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<StreamReportsRequest>, I>>(base?: I): StreamReportsRequest {
-    return StreamReportsRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<StreamReportsRequest>): StreamReportsRequest {
+    return StreamReportsRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<StreamReportsRequest>, I>>(object: I): StreamReportsRequest {
+  fromPartial(object: DeepPartial<StreamReportsRequest>): StreamReportsRequest {
     const message = createBaseStreamReportsRequest();
     message.report = (object.report !== undefined && object.report !== null)
       ? LossReport.fromPartial(object.report)
@@ -1031,10 +1031,10 @@ export const StreamReportsResponse: MessageFns<StreamReportsResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<StreamReportsResponse>, I>>(base?: I): StreamReportsResponse {
-    return StreamReportsResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<StreamReportsResponse>): StreamReportsResponse {
+    return StreamReportsResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<StreamReportsResponse>, I>>(object: I): StreamReportsResponse {
+  fromPartial(object: DeepPartial<StreamReportsResponse>): StreamReportsResponse {
     const message = createBaseStreamReportsResponse();
     message.ack = (object.ack !== undefined && object.ack !== null) ? LossReportAck.fromPartial(object.ack) : undefined;
     return message;
@@ -1153,13 +1153,9 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-type KeysOfUnion<T> = T extends T ? keyof T : never;
-type Exact<P, I extends P> = P extends Builtin ? P
-  : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
-
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
-  fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }
