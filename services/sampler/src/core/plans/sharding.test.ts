@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ownCount, positionCount, rankPositions, type ShardMode } from './sharding.js'
+
+const cases = fc.record({
+  keptCount: fc.integer({ min: 1, max: 200 }),
+  worldSize: fc.integer({ min: 1, max: 12 }),
+  shardMode: fc.constantFrom<ShardMode>('pad', 'drop'),
+  positionMultiple: fc.integer({ min: 1, max: 9 }),
+})
+
+const orderOf = (count: number) => Uint32Array.from({ length: count }, (_, i) => (i * 7919) % 100_003)
+
+describe('rankPositions', () => {
+  it('gives all ranks the same number of positions, a multiple of position_multiple', () => {
+    fc.assert(
+      fc.property(cases, ({ keptCount, ...sharding }) => {
+        const positions = positionCount(keptCount, sharding)
+        expect(positions % sharding.positionMultiple).toBe(0)
+        if (sharding.shardMode === 'drop') expect(positions * sharding.worldSize).toBeLessThanOrEqual(keptCount)
+        else if (keptCount >= sharding.worldSize)
+          expect(positions * sharding.worldSize).toBeGreaterThanOrEqual(keptCount)
+        else expect(positions).toBe(0)
+      }),
+    )
+  })
+
+  it("puts each sample on one rank alone: PAD covers the kept set, DROP its first positions, copies are the rank's first sample", () => {
+    fc.assert(
+      fc.property(cases, ({ keptCount, ...sharding }) => {
+        const order = orderOf(keptCount)
+        const positions = positionCount(keptCount, sharding)
+        fc.pre(positions > 0)
+        const seen = new Set<number>()
+        for (let rank = 0; rank < sharding.worldSize; rank++) {
+          const indices = rankPositions(order, rank, sharding, 0, positions)
+          const own = indices.slice(0, ownCount(keptCount, rank, sharding))
+          expect(new Set(own).size).toBe(own.length)
+          for (const index of own) {
+            expect(seen.has(index)).toBe(false)
+            seen.add(index)
+          }
+          for (const index of indices.slice(own.length)) expect(index).toBe(order[rank])
+        }
+        const covered = sharding.shardMode === 'pad' ? keptCount : positions * sharding.worldSize
+        expect(seen).toEqual(new Set(order.slice(0, covered)))
+      }),
+    )
+  })
+
+  it('gives any part of the positions', () => {
+    const sharding = { worldSize: 3, shardMode: 'pad', positionMultiple: 4 } as const
+    const order = orderOf(16)
+    const all = rankPositions(order, 1, sharding, 0, 8)
+    for (let start = 0; start <= 8; start++) {
+      expect(rankPositions(order, 1, sharding, start, 8)).toEqual(all.slice(start))
+    }
+  })
+})

@@ -1,0 +1,45 @@
+/** How ranks get equal lengths: PAD repeats a rank's own first sample, DROP leaves out the last positions. */
+export type ShardMode = 'pad' | 'drop'
+
+/** How an epoch's order is shared out over ranks. */
+export interface Sharding {
+  readonly worldSize: number
+  readonly shardMode: ShardMode
+  /** Each rank's length is a multiple of this. */
+  readonly positionMultiple: number
+}
+
+/** Positions of each rank; 0 where the world size leaves a rank without a sample of its own. */
+export function positionCount(keptCount: number, { worldSize, shardMode, positionMultiple }: Sharding): number {
+  if (shardMode === 'drop') {
+    return Math.floor(Math.floor(keptCount / worldSize) / positionMultiple) * positionMultiple
+  }
+  if (keptCount < worldSize) return 0
+  return Math.ceil(Math.ceil(keptCount / worldSize) / positionMultiple) * positionMultiple
+}
+
+/** Number of samples that are the rank's own: its positions without the copies that PAD makes. */
+export function ownCount(keptCount: number, rank: number, sharding: Sharding): number {
+  const share = Math.ceil((keptCount - rank) / sharding.worldSize)
+  return Math.min(share, positionCount(keptCount, sharding))
+}
+
+/**
+ * Indices at positions `start` to `end - 1` of a rank: order[rank], order[rank + W], …, then copies of order[rank].
+ * Requires 0 <= start <= end <= positionCount.
+ */
+export function rankPositions(
+  order: Uint32Array,
+  rank: number,
+  sharding: Sharding,
+  start: number,
+  end: number,
+): Uint32Array {
+  const own = ownCount(order.length, rank, sharding)
+  const indices = new Uint32Array(end - start)
+  for (let position = start; position < end; position++) {
+    const source = position < own ? rank + position * sharding.worldSize : rank
+    indices[position - start] = order[source] as number
+  }
+  return indices
+}

@@ -1,0 +1,12 @@
+import { noSettings, type Policy } from './policy.js'
+
+export type FullSettings = Record<never, never>
+
+/**
+ * Keeps everything, each epoch: the baseline.
+ * Bias: none. Cost: nothing is left out; runs of this policy have prune rate 0, so that keptCount = N.
+ */
+export const full: Policy<FullSettings> = {
+  ...noSettings,
+  select: ({ keptCount }) => Uint32Array.from({ length: keptCount }, (_, index) => index),
+}

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest'
+import { RandomStream } from '../random/random-stream.js'
+import { SampleStatistics } from '../statistics/sample-statistics.js'
+import { type PolicyChoice, resolvePolicy, selectKeptSet, statisticsSettings } from './registry.js'
+
+const epsilonGreedy: PolicyChoice = { name: 'epsilon_greedy', epsilon: 0.2, alpha: 0.8, initial: 'first_loss' }
+
+function select(choice: PolicyChoice, losses: number[], keptCount: number, { seed = 0n, epoch = 1 } = {}): number[] {
+  const statistics = new SampleStatistics(losses.length, statisticsSettings(choice))
+  for (const [i, loss] of losses.entries()) statistics.observe(i, loss)
+  const input = {
+    statistics,
+    keptCount,
+    epoch,
+    random: (purpose: 1 | 2 | 3 | 4, at: number) => new RandomStream(seed, at, purpose),
+  }
+  return [...selectKeptSet(choice, input)]
+}
+
+/** How often each of n samples is kept over many seeds. */
+function countKept(choice: PolicyChoice, losses: number[], keptCount: number, seeds: number): number[] {
+  const counts = new Array(losses.length).fill(0)
+  for (let seed = 0; seed < seeds; seed++)
+    for (const i of select(choice, losses, keptCount, { seed: BigInt(seed) })) counts[i]++
+  return counts
+}
+
+const chiSquared = (counts: number[], expected: number) =>
+  counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
+
+const rising = Array.from({ length: 40 }, (_, i) => i)
+
+describe('selectKeptSet', () => {
+  it('full keeps everything', () => {
+    expect(select({ name: 'full' }, rising, 40)).toEqual(rising)
+  })
+
+  it('random keeps every sample equally often (chi-squared, 40 samples, 20 kept, 4,000 selections)', () => {
+    // Drawing without replacement halves the variance of a count: the statistic is scaled by (n - 1) / (n - k) to be chi-squared.
+    const counts = countKept({ name: 'random' }, rising, 20, 4000)
+    expect((chiSquared(counts, 2000) * 39) / 20).toBeLessThan(72.06) // 99.9 %, 39 degrees of freedom
+  })
+
+  it('random draws anew at each selection, static_random never does', () => {
+    const at = (name: 'random' | 'static_random', epoch: number) => select({ name }, rising, 20, { epoch }).join()
+    expect(at('random', 1)).not.toBe(at('random', 2))
+    expect(at('static_random', 1)).toBe(at('static_random', 2))
+  })
+
+  it('static_random keeps every sample equally often over seeds', () => {
+    const counts = countKept({ name: 'static_random' }, rising, 20, 4000)
+    expect((chiSquared(counts, 2000) * 39) / 20).toBeLessThan(72.06)
+  })
+
+  it('epsilon_greedy takes the hardest, and explores uniformly among all the others', () => {
+    const counts = countKept(epsilonGreedy, rising, 20, 4000)
+    expect(counts.slice(24)).toEqual(new Array(16).fill(4000)) // 20 - floor(0.2 * 20) hardest
+    // 4 of the other 24, each with probability 1 / 6
+    expect((chiSquared(counts.slice(0, 24), 4000 / 6) * 23) / 20).toBeLessThan(49.73) // 99.9 %, 23 degrees of freedom
+  })
+
+  it('epsilon_greedy with epsilon 1 is a uniform draw, with epsilon 0 the hardest alone', () => {
+    const uniform = countKept({ ...epsilonGreedy, epsilon: 1 }, rising, 20, 4000)
+    expect((chiSquared(uniform, 2000) * 39) / 20).toBeLessThan(72.06)
+    expect(select({ ...epsilonGreedy, epsilon: 0 }, rising, 20)).toEqual(rising.slice(20))
+  })
+
+  it('ucb adds c times the variance to the mean', () => {
+    const choice: PolicyChoice = { name: 'ucb', c: 1, alpha: 0.5, initial: 'first_loss' }
+    const statistics = new SampleStatistics(3, choice)
+    // means 3, 3.5, 4; variances 4 * 0.5 / 2 ... sample 0 swings, sample 2 does not
+    for (const [index, loss] of [
+      [0, 1],
+      [0, 5],
+      [1, 3],
+      [1, 4],
+      [2, 4],
+      [2, 4],
+    ] as const)
+      statistics.observe(index, loss)
+    const input = (keptCount: number) => ({
+      statistics,
+      keptCount,
+      epoch: 1,
+      random: (purpose: 1 | 2 | 3 | 4, at: number) => new RandomStream(0n, at, purpose),
+    })
+    // scores: 3 + 8 = 11, 3.5 + 0.5 = 4, 4 + 0 = 4
+    expect([...selectKeptSet(choice, input(1))]).toEqual([0])
+    expect([...selectKeptSet({ ...choice, c: 0 }, input(1))]).toEqual([2])
+  })
+
+  it('leaves the statistics as they are', () => {
+    const statistics = new SampleStatistics(3, statisticsSettings(epsilonGreedy))
+    for (const i of [0, 1, 2]) statistics.observe(i, -i)
+    const means = [...statistics.mean]
+    selectKeptSet(epsilonGreedy, { statistics, keptCount: 2, epoch: 1, random: (p, at) => new RandomStream(0n, at, p) })
+    expect([...statistics.mean]).toEqual(means)
+  })
+})
+
+describe('resolvePolicy', () => {
+  it("fills in the paper's defaults", () => {
+    expect(resolvePolicy('ucb', {}).choice).toEqual({ name: 'ucb', c: 1, alpha: 0.8, initial: 'first_loss' })
+    expect(resolvePolicy('epsilon_greedy', { epsilon: 0.3 }).choice).toEqual({
+      name: 'epsilon_greedy',
+      epsilon: 0.3,
+      alpha: 0.8,
+      initial: 'first_loss',
+    })
+  })
+
+  it.each([
+    ['epsilon_greedy', { epsilon: -0.1 }, 'epsilon'],
+    ['epsilon_greedy', { epsilon: 1.1 }, 'epsilon'],
+    ['epsilon_greedy', { epsilon: Number.NaN }, 'epsilon'],
+    ['epsilon_greedy', { alpha: 0 }, 'alpha'],
+    ['ucb', { c: -1 }, 'c'],
+    ['ucb', { c: Number.POSITIVE_INFINITY }, 'c'],
+    ['ucb', { alpha: 2 }, 'alpha'],
+  ] as const)('%s refuses %j', (name, given, field) => {
+    expect(resolvePolicy(name, given).violations.map((violation) => violation.field)).toEqual([field])
+  })
+})
