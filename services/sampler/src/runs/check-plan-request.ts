@@ -1,0 +1,89 @@
+import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
+import { positionCount } from '../core/plans/sharding.js'
+import { MAX_WORLD_SIZE, type Run } from './run.js'
+import { invalidField, RunError } from './run-error.js'
+
+/** A rank's wish for the plan of an epoch. */
+export interface PlanRequest {
+  readonly epoch: number
+  readonly rank: number
+  readonly worldSize: number
+  /** Reports that the rank sent for the epoch before; 0 = none. */
+  readonly lastSequence: number
+  /** Position at which the answer is to start. */
+  readonly startPosition: number
+}
+
+export function worldSizeMismatch({ worldSize }: PlanRequest, but: string): RunError {
+  const message = `world_size is ${worldSize}, but ${but}; all ranks of an epoch must say the same`
+  return new RunError('WORLD_SIZE_MISMATCH', 'world_size', message)
+}
+
+function wrongEpoch(run: Run, message: string): RunError {
+  return new RunError('WRONG_EPOCH', run.runId, message)
+}
+
+function checkEpoch(run: Run, epoch: number): void {
+  const { totalEpochs } = run.spec
+  if (totalEpochs !== undefined && epoch >= totalEpochs) {
+    throw wrongEpoch(
+      run,
+      `epoch is ${epoch}, but the run has total_epochs ${totalEpochs}: epochs 0 to ${totalEpochs - 1}`,
+    )
+  }
+  if (epoch === run.nextEpoch || epoch === run.plan?.epoch) return
+  const expected = run.plan ? `${run.plan.epoch} or ${run.nextEpoch}` : `${run.nextEpoch}`
+  throw wrongEpoch(run, `epoch is ${epoch}, but the run can plan epoch ${expected} now`)
+}
+
+function checkRank({ rank, worldSize }: PlanRequest): void {
+  if (worldSize < 1 || worldSize > MAX_WORLD_SIZE) {
+    throw invalidField('world_size', `world_size is ${worldSize}; it must be from 1 to ${MAX_WORLD_SIZE}`)
+  }
+  if (rank >= worldSize) {
+    throw invalidField('rank', `rank is ${rank}; it must be below world_size ${worldSize}`)
+  }
+}
+
+function checkLastSequence(run: Run, { epoch, rank, lastSequence }: PlanRequest): void {
+  if (lastSequence === 0 || epoch !== run.nextEpoch) return
+  const previousRanks = run.plan?.sharding.worldSize ?? 0
+  if (rank < previousRanks) return
+  const why = run.plan ? `epoch ${run.plan.epoch} had ranks 0 to ${previousRanks - 1}` : 'there is no epoch before'
+  throw invalidField('last_sequence', `last_sequence is ${lastSequence} for rank ${rank}, but ${why}; leave it at 0`)
+}
+
+/** Throws unless the world size gives every rank a position, and the answer can start where it is to. */
+function checkPositions(run: Run, keptCount: number, { epoch, worldSize, startPosition }: PlanRequest): void {
+  const { shardMode, positionMultiple } = run.spec
+  const positions = positionCount(keptCount, { worldSize, shardMode, positionMultiple })
+  if (positions === 0) {
+    const needed = shardMode === 'drop' ? `position_multiple ${positionMultiple}` : 'a sample of its own'
+    const message = `world_size is ${worldSize}, but ${keptCount} samples kept in epoch ${epoch} do not give each rank ${needed}; use fewer ranks or a lower prune rate`
+    throw invalidField('world_size', message)
+  }
+  if (startPosition > positions) {
+    const message = `start_position is ${startPosition}, but a rank has ${positions} positions in epoch ${epoch}`
+    throw new RunError('POSITION_OUT_OF_RANGE', 'start_position', message)
+  }
+}
+
+/** Throws a RunError where the plan cannot be had with this request. Changes nothing. */
+export function checkPlanRequest(run: Run, request: PlanRequest): void {
+  const { epoch, worldSize } = request
+  if (run.isFinished) {
+    throw new RunError('RUN_FINISHED', run.runId, `run "${run.runId}" is finished and makes no more plans`)
+  }
+  checkRank(request)
+  checkEpoch(run, epoch)
+  checkLastSequence(run, request)
+  if (epoch === run.nextEpoch) {
+    checkPositions(run, ruleOfEpoch(run.spec, epoch).keptCount, request)
+    return
+  }
+  const planned = run.plan?.sharding.worldSize
+  if (worldSize !== planned) {
+    throw worldSizeMismatch(request, `epoch ${epoch} was planned for ${planned} ranks`)
+  }
+  checkPositions(run, run.plan?.order.length ?? 0, request)
+}

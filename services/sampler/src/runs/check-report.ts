@@ -1,0 +1,86 @@
+import type { Run } from './run.js'
+import { invalidField, RunError } from './run-error.js'
+
+/** A report as it came, its arrays decoded. */
+export interface Report {
+  readonly epoch: number
+  readonly rank: number
+  /** 1, 2, 3, … within epoch and rank. */
+  readonly sequence: number
+  readonly indices: Uint32Array
+  readonly losses: Float32Array
+}
+
+function checkEpochAndRank(run: Run, { epoch, rank }: Report): void {
+  const { plan } = run
+  if (!plan || epoch !== plan.epoch) {
+    const expected = plan
+      ? `reports are taken for epoch ${plan.epoch}`
+      : 'no epoch has a plan yet; call PlanEpoch first'
+    throw new RunError('WRONG_EPOCH', run.runId, `epoch is ${epoch}, but ${expected}`)
+  }
+  const { worldSize } = plan.sharding
+  if (rank >= worldSize) {
+    throw invalidField(
+      'rank',
+      `rank is ${rank}; epoch ${epoch} was planned for world size ${worldSize}, ranks 0 to ${worldSize - 1}`,
+    )
+  }
+}
+
+function checkSequence(run: Run, { epoch, rank, sequence }: Report): void {
+  const expected = run.lastSequence(epoch, rank) + 1
+  if (sequence === expected) return
+  const message = `sequence is ${sequence}, but the next report of rank ${rank} in epoch ${epoch} is ${expected}; send the reports between them first`
+  throw new RunError('SEQUENCE_GAP', run.runId, message)
+}
+
+function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
+  const { spec } = run
+  if (indices.length === 0) throw invalidField('sample_indices', 'sample_indices is empty; report at least one sample')
+  if (indices.length !== losses.length) {
+    throw invalidField(
+      'losses',
+      `losses has ${losses.length} elements and sample_indices has ${indices.length}; they must have the same number`,
+    )
+  }
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i] as number
+    const loss = losses[i] as number
+    if (index >= spec.sampleCount) {
+      throw invalidField(
+        'sample_indices',
+        `sample_indices[${i}] is ${index}; the run has samples 0 to ${spec.sampleCount - 1}`,
+      )
+    }
+    if (!run.isPlannedFor(index, rank)) {
+      throw invalidField(
+        'sample_indices',
+        `sample_indices[${i}] is ${index}, which is not in the plan of rank ${rank} for epoch ${epoch}; report only samples of that plan`,
+      )
+    }
+    if (spec.nonFinite === 'reject' && !Number.isFinite(loss)) {
+      throw invalidField(
+        'losses',
+        `losses[${i}], of sample ${index}, is ${loss}; this run refuses losses that are not finite (non_finite = REJECT)`,
+      )
+    }
+  }
+}
+
+/**
+ * Whether a report is to be applied, or was before ("duplicate": same epoch, rank and sequence).
+ * Throws a RunError for one that is to be refused. Changes nothing.
+ */
+export function checkReport(run: Run, report: Report): 'new' | 'duplicate' {
+  const { epoch, rank, sequence } = report
+  if (sequence === 0) throw invalidField('sequence', 'sequence is 0; reports of an epoch and rank are numbered from 1')
+  if (sequence <= run.lastSequence(epoch, rank)) return 'duplicate'
+  if (run.isFinished) {
+    throw new RunError('RUN_FINISHED', run.runId, `run "${run.runId}" is finished and takes no more reports`)
+  }
+  checkEpochAndRank(run, report)
+  checkSequence(run, report)
+  checkArrays(run, report)
+  return 'new'
+}

@@ -1,0 +1,41 @@
+import type { PlanReason } from '../core/plans/epoch-rule.js'
+import type { RunSpec } from './run-spec.js'
+
+/** The run came to be. Always the first event, and only that. `time` of every event: milliseconds since 1970, the sampler's clock. */
+export interface RunCreated {
+  readonly type: 'run_created'
+  readonly time: number
+  readonly runId: string
+  readonly spec: RunSpec
+}
+
+/** The plan of the next epoch was made. Holds the decision itself, so that a replay does not depend on how policies are computed. */
+export interface EpochPlanned {
+  readonly type: 'epoch_planned'
+  readonly time: number
+  readonly epoch: number
+  readonly worldSize: number
+  readonly reason: PlanReason
+  /** The new kept set, ascending: with reason SELECTED. */
+  readonly selected?: Uint32Array
+}
+
+/** A checked report: every index is in the rank's plan, both arrays have the same length. */
+export interface LossesReported {
+  readonly type: 'losses_reported'
+  readonly time: number
+  readonly epoch: number
+  readonly rank: number
+  readonly sequence: number
+  readonly indices: Uint32Array
+  readonly losses: Float32Array
+}
+
+/** The run takes no more plans and no new reports. */
+export interface RunFinished {
+  readonly type: 'run_finished'
+  readonly time: number
+}
+
+/** All that can happen to a run. A run is what its events make it. */
+export type RunEvent = RunCreated | EpochPlanned | LossesReported | RunFinished

@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest'
+import { rankPositions } from '../core/plans/sharding.js'
+import { selectKeptSet } from '../core/policies/registry.js'
+import type { RunJournal, Selector } from './ports.js'
+import { Run } from './run.js'
+import type { RunEvent } from './run-event.js'
+import { RunOwner } from './run-owner.js'
+import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
+
+const never = new AbortController().signal
+const inline: Selector = { select: async (policy, input) => selectKeptSet(policy, input) }
+const listener = { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} }
+
+function ownerOf(given: Partial<RequestedRunSpec> = {}, selector = inline, journal?: RunJournal) {
+  const spec = resolveRunSpec({
+    sampleCount: 20,
+    seed: 1n,
+    pruneRate: 0.5,
+    pruneRateSchedule: [],
+    totalEpochs: undefined,
+    selectionPeriod: 1,
+    warmupEpochs: undefined,
+    tailEpochs: 0,
+    shardMode: 'pad',
+    positionMultiple: undefined,
+    nonFinite: 'ignore',
+    policy: { name: 'ucb', settings: {} },
+    ...given,
+  })
+  const events: RunEvent[] = []
+  const record = { append: async (event: RunEvent) => void events.push(event) }
+  const run = new Run({ type: 'run_created', time: 0, runId: 'r', spec })
+  return { run, events, owner: new RunOwner(run, journal ?? record, { clock: () => 0, selector, listener }) }
+}
+
+const request = (epoch: number, { rank = 0, worldSize = 1, lastSequence = 0, startPosition = 0 } = {}) => ({
+  epoch,
+  rank,
+  worldSize,
+  lastSequence,
+  startPosition,
+})
+
+const report = (epoch: number, rank: number, sequence: number, indices: Uint32Array, loss = 1) => ({
+  epoch,
+  rank,
+  sequence,
+  indices,
+  losses: new Float32Array(indices.length).fill(loss),
+})
+
+/** A promise that the test settles. */
+function gateOf() {
+  let resolve: () => void = () => {}
+  let reject: (error: Error) => void = () => {}
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  return { promise, resolve, reject }
+}
+
+const forever = Number.POSITIVE_INFINITY
+
+describe('RunOwner', () => {
+  it('makes a plan once: asking again gives the very same', async () => {
+    const { owner, events } = ownerOf()
+    const first = await owner.planEpoch(request(0), forever, never)
+    expect(await owner.planEpoch(request(0), forever, never)).toBe(first)
+    expect(events.map(({ type }) => type)).toEqual(['epoch_planned'])
+  })
+
+  it('waits for the last rank, whatever the order of asking', async () => {
+    const { owner, run } = ownerOf()
+    const second = owner.planEpoch(request(0, { rank: 1, worldSize: 2 }), forever, never)
+    await Promise.resolve()
+    expect(run.nextEpoch).toBe(0)
+    const first = owner.planEpoch(request(0, { rank: 0, worldSize: 2 }), forever, never)
+    expect(await first).toBe(await second)
+  })
+
+  it('waits for every report that a rank said it sent', async () => {
+    const { owner, run } = ownerOf()
+    const { order } = await owner.planEpoch(request(0), forever, never)
+    const next = owner.planEpoch(request(1, { lastSequence: 2 }), forever, never)
+    await owner.report(report(0, 0, 1, order.slice(0, 5)))
+    expect(run.nextEpoch).toBe(1)
+    await owner.report(report(0, 0, 2, order.slice(5)))
+    expect((await next).epoch).toBe(1)
+    expect(run.progress.observations).toBe(20)
+  })
+
+  it('at the deadline names the ranks that did not ask and the reports that did not come', async () => {
+    const { owner } = ownerOf()
+    await owner.planEpoch(request(0), forever, never)
+    const ask = owner.planEpoch(request(1, { rank: 0, worldSize: 3, lastSequence: 4 }), 0, never)
+    await expect(ask).rejects.toMatchObject({
+      reason: 'BARRIER_TIMEOUT',
+      message: expect.stringMatching(
+        /epoch 1 .* ranks 1, 2 of 3 did not ask.*rank 0 said it sent 4 reports.*of which 0 came/,
+      ),
+    })
+  })
+
+  it('plans when a rank whose time was up asks again', async () => {
+    const { owner } = ownerOf()
+    await expect(owner.planEpoch(request(0, { rank: 1, worldSize: 2 }), 0, never)).rejects.toThrow(/rank 0 of 2/)
+    const first = owner.planEpoch(request(0, { rank: 0, worldSize: 2 }), forever, never)
+    const again = owner.planEpoch(request(0, { rank: 1, worldSize: 2 }), forever, never)
+    expect(await again).toBe(await first)
+  })
+
+  it('takes another world size once those that waited have gone, and refuses it while they wait', async () => {
+    const { owner } = ownerOf()
+    const gone = new AbortController()
+    const waiting = owner.planEpoch(request(0, { worldSize: 2 }), forever, gone.signal)
+    await expect(owner.planEpoch(request(0), forever, never)).rejects.toMatchObject({ reason: 'WORLD_SIZE_MISMATCH' })
+    gone.abort(new Error('gone'))
+    await expect(waiting).rejects.toThrow('gone')
+    expect((await owner.planEpoch(request(0), forever, never)).sharding.worldSize).toBe(1)
+    await expect(owner.planEpoch(request(0, { worldSize: 2 }), forever, never)).rejects.toThrow(/planned for 1 ranks/)
+  })
+
+  it('gives no plan of another world size to one who came while it was being made', async () => {
+    const gate = gateOf()
+    const slow: Selector = {
+      select: async (policy, input) => {
+        await gate.promise
+        return selectKeptSet(policy, input)
+      },
+    }
+    const { owner } = ownerOf({ warmupEpochs: 0 }, slow)
+    const gone = new AbortController()
+    const left = owner.planEpoch(request(0, { worldSize: 1 }), forever, gone.signal)
+    gone.abort(new Error('gone'))
+    await expect(left).rejects.toThrow('gone')
+    const late = owner.planEpoch(request(0, { worldSize: 2 }), forever, never)
+    gate.resolve()
+    await expect(late).rejects.toMatchObject({ reason: 'WORLD_SIZE_MISMATCH' })
+  })
+
+  it('lets nothing change the run while a kept set is being chosen', async () => {
+    const gate = gateOf()
+    const slow: Selector = {
+      select: async (policy, input) => {
+        await gate.promise
+        return selectKeptSet(policy, input)
+      },
+    }
+    const { owner, run } = ownerOf({}, slow)
+    const { order } = await owner.planEpoch(request(0), forever, never)
+    const next = owner.planEpoch(request(1), forever, never)
+    const late = owner.report(report(0, 0, 1, order))
+    expect(run.progress.reports).toBe(0)
+    gate.resolve()
+    await next
+    await expect(late).rejects.toMatchObject({ reason: 'WRONG_EPOCH' })
+    expect(run.progress.reports).toBe(0)
+  })
+
+  it('fails the waiting ranks where the selection fails, and tries anew when asked again', async () => {
+    let failures = 1
+    const flaky: Selector = {
+      select: async (policy, input) => {
+        if (failures-- > 0) throw new Error('worker died')
+        return selectKeptSet(policy, input)
+      },
+    }
+    const { owner } = ownerOf({ warmupEpochs: 0 }, flaky)
+    await expect(owner.planEpoch(request(0), forever, never)).rejects.toThrow('worker died')
+    expect((await owner.planEpoch(request(0), forever, never)).reason).toBe('selected')
+  })
+
+  it('counts a report once, also when it comes again after the next plan', async () => {
+    const { owner, run } = ownerOf()
+    const { order } = await owner.planEpoch(request(0), forever, never)
+    const once = report(0, 0, 1, order)
+    expect(await owner.report(once)).toEqual({ duplicate: false, observations: 20, nonFinite: 0, repeats: 0 })
+    expect((await owner.report(once)).duplicate).toBe(true)
+    await owner.planEpoch(request(1, { lastSequence: 1 }), forever, never)
+    expect((await owner.report(once)).duplicate).toBe(true)
+    expect(run.progress).toMatchObject({ reports: 1, observations: 20 })
+  })
+
+  it('counts the first finite loss of a sample in an epoch; later ones are repeats, others non-finite', async () => {
+    const { owner, run } = ownerOf()
+    await owner.planEpoch(request(0), forever, never)
+    const indices = Uint32Array.of(3, 3, 3, 3)
+    const losses = Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, 2, 9)
+    const ack = await owner.report({ epoch: 0, rank: 0, sequence: 1, indices, losses })
+    expect(ack).toEqual({ duplicate: false, observations: 1, nonFinite: 2, repeats: 1 })
+    expect(run.statistics.mean[3]).toBe(2)
+  })
+
+  it('takes a sample only from the rank that has it in its plan, so that the order of arrival decides nothing', async () => {
+    const { owner } = ownerOf()
+    const [plan] = await Promise.all(
+      [0, 1].map((rank) => owner.planEpoch(request(0, { rank, worldSize: 2 }), forever, never)),
+    )
+    if (!plan) throw new Error('no plan')
+    const { order, sharding } = plan
+    const ofRank1 = rankPositions(order, 1, sharding, 0, 10)
+    await expect(owner.report(report(0, 0, 1, ofRank1))).rejects.toThrow(/not in the plan of rank 0 for epoch 0/)
+    expect((await owner.report(report(0, 1, 1, ofRank1))).observations).toBe(10)
+  })
+
+  it('finishes once, ends who waits, and takes no more', async () => {
+    const { owner, events } = ownerOf()
+    const { order } = await owner.planEpoch(request(0), forever, never)
+    await owner.report(report(0, 0, 1, order))
+    const waiting = owner.planEpoch(request(1, { worldSize: 2 }), forever, never)
+    await owner.finish()
+    await owner.finish()
+    await expect(waiting).rejects.toMatchObject({ reason: 'RUN_FINISHED' })
+    await expect(owner.planEpoch(request(1), forever, never)).rejects.toMatchObject({ reason: 'RUN_FINISHED' })
+    await expect(owner.report(report(0, 0, 2, order))).rejects.toMatchObject({ reason: 'RUN_FINISHED' })
+    expect((await owner.report(report(0, 0, 1, order))).duplicate).toBe(true)
+    expect(events.filter(({ type }) => type === 'run_finished')).toHaveLength(1)
+  })
+
+  it('answers only when the journal has the event, and nothing more once the journal has failed', async () => {
+    const pending: ReturnType<typeof gateOf>[] = []
+    const journal: RunJournal = {
+      append: () => {
+        const gate = gateOf()
+        pending.push(gate)
+        return gate.promise
+      },
+    }
+    const { owner } = ownerOf({}, inline, journal)
+    const answered: string[] = []
+    const plan = owner.planEpoch(request(0), forever, never).then((made) => {
+      answered.push('plan')
+      return made
+    })
+    const again = owner.planEpoch(request(0), forever, never)
+    await new Promise(setImmediate)
+    expect(answered).toEqual([])
+    pending[0]?.resolve()
+    const { order } = await plan
+    expect(await again).toBe(await plan)
+
+    const acked = owner.report(report(0, 0, 1, order))
+    const repeated = owner.report(report(0, 0, 1, order))
+    pending[1]?.reject(new Error('disk on fire'))
+    await expect(acked).rejects.toThrow('disk on fire')
+    await expect(repeated).rejects.toThrow('disk on fire')
+    await expect(owner.planEpoch(request(0), forever, never)).rejects.toThrow('disk on fire')
+  })
+})

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { RunError } from './run-error.js'
+import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
+
+const requested: RequestedRunSpec = {
+  sampleCount: 100,
+  seed: 0n,
+  pruneRate: 0.5,
+  pruneRateSchedule: [],
+  totalEpochs: undefined,
+  selectionPeriod: undefined,
+  warmupEpochs: undefined,
+  tailEpochs: 0,
+  shardMode: 'pad',
+  positionMultiple: undefined,
+  nonFinite: 'ignore',
+  policy: { name: 'ucb', settings: {} },
+}
+
+function violations(given: Partial<RequestedRunSpec>): Record<string, string> {
+  try {
+    resolveRunSpec({ ...requested, ...given })
+  } catch (error) {
+    if (error instanceof RunError) {
+      return Object.fromEntries(error.violations.map(({ field, description }) => [field, description]))
+    }
+    throw error
+  }
+  return {}
+}
+
+describe('resolveRunSpec', () => {
+  it('fills in every default', () => {
+    expect(resolveRunSpec(requested)).toEqual({
+      ...requested,
+      selectionPeriod: 10,
+      warmupEpochs: 1,
+      positionMultiple: 1,
+      policy: { name: 'ucb', c: 1, alpha: 0.8, initial: 'first_loss' },
+    })
+  })
+
+  it.each([
+    [1, 1],
+    [29, 1],
+    [30, 2],
+    [200, 10],
+  ])('of %i epochs selects every %i', (totalEpochs, selectionPeriod) => {
+    expect(resolveRunSpec({ ...requested, totalEpochs }).selectionPeriod).toBe(selectionPeriod)
+  })
+
+  it.each<[string, Partial<RequestedRunSpec>, string]>([
+    ['spec.sample_count', { sampleCount: 0 }, '0'],
+    ['spec.prune_rate', { pruneRate: 1 }, '1'],
+    ['spec.prune_rate', { pruneRate: -0.1 }, '-0.1'],
+    ['spec.prune_rate', { pruneRate: Number.NaN }, 'NaN'],
+    ['spec.prune_rate', { pruneRate: 0.999 }, 'none of 100'],
+    ['spec.total_epochs', { totalEpochs: 0 }, '0'],
+    ['spec.selection_period', { selectionPeriod: 0 }, '0'],
+    ['spec.tail_epochs', { tailEpochs: 2 }, 'total_epochs is not set'],
+    ['spec.tail_epochs', { tailEpochs: 2, totalEpochs: 2 }, 'exceed spec.total_epochs 2'],
+    ['spec.position_multiple', { positionMultiple: 0 }, '0'],
+    ['spec.position_multiple', { positionMultiple: 2 ** 21 }, '2097152'],
+    ['spec.ucb.c', { policy: { name: 'ucb', settings: { c: -1 } } }, '-1'],
+    ['spec.policy', { policy: undefined }, 'not set'],
+    ['spec.prune_rate', { policy: { name: 'full', settings: {} } }, 'full keeps everything'],
+    ['spec.prune_rate_schedule[0].prune_rate', { pruneRateSchedule: [{ fromEpoch: 0, pruneRate: 2 }] }, '2'],
+    [
+      'spec.prune_rate_schedule[1].from_epoch',
+      {
+        pruneRateSchedule: [
+          { fromEpoch: 4, pruneRate: 0.1 },
+          { fromEpoch: 4, pruneRate: 0.2 },
+        ],
+      },
+      'above 4',
+    ],
+  ])('refuses a bad %s: %j', (field, given, text) => {
+    expect(violations(given)[field]).toContain(text)
+  })
+
+  it('names every bad field at once', () => {
+    expect(Object.keys(violations({ sampleCount: 0, pruneRate: 7, selectionPeriod: 0 }))).toEqual([
+      'spec.sample_count',
+      'spec.prune_rate',
+      'spec.selection_period',
+    ])
+  })
+})
