@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+/** Tests run on the sources of the workspaces, never on a build that may be stale. */
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@keepset\/proto$/, replacement: source('proto/index.ts') },
+      { find: /^@keepset\/sampler$/, replacement: source('services/sampler/src/bootstrap.ts') },
+      { find: /^@keepset\/client$/, replacement: source('clients/node/src/index.ts') },
+      { find: /^@keepset\/trainer$/, replacement: source('clients/trainer/src/index.ts') },
+    ],
+  },
+  test: {
+    include: ['{services,clients,examples}/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+})
