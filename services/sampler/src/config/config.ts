@@ -1,0 +1,111 @@
+import { z } from 'zod'
+
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}$/, 'must be HOST:PORT, for example 127.0.0.1:50051')
+const count = (upper: number) => z.coerce.number().int().min(1).max(upper)
+
+const schema = z.object({
+  listen: address,
+  http: address,
+  store: z.enum(['memory']),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  maxRuns: count(1_000_000),
+  maxSamples: count(0xffffffff),
+  maxMessageBytes: count(64 * 1024 * 1024),
+  drainSeconds: z.coerce.number().min(0).max(3600),
+})
+
+/** Settings of a sampler process, checked. Frozen: nothing changes them once it runs. */
+export type Config = Readonly<z.infer<typeof schema>>
+
+/** A setting that a sampler cannot start with. The message names the flag, the value and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** One setting: its flag, what stands for its value in --help, its default, and what it is. */
+export interface Setting {
+  readonly name: keyof Config
+  readonly flag: string
+  readonly placeholder: string
+  readonly fallback: string
+  readonly description: string
+}
+
+/** Every setting of `keepset serve`. The environment variable of --max-runs is KEEPSET_MAX_RUNS. */
+export const settings: readonly Setting[] = [
+  {
+    name: 'listen',
+    flag: 'listen',
+    placeholder: 'HOST:PORT',
+    fallback: '127.0.0.1:50051',
+    description: 'gRPC address; port 0 takes a free one',
+  },
+  {
+    name: 'http',
+    flag: 'http',
+    placeholder: 'HOST:PORT',
+    fallback: '127.0.0.1:8350',
+    description: 'HTTP address of /healthz and /readyz; port 0 takes a free one',
+  },
+  {
+    name: 'store',
+    flag: 'store',
+    placeholder: 'STORE',
+    fallback: 'memory',
+    description: 'where runs are recorded: memory (they end with the process)',
+  },
+  { name: 'maxRuns', flag: 'max-runs', placeholder: 'N', fallback: '1000', description: 'most runs held at once' },
+  {
+    name: 'maxSamples',
+    flag: 'max-samples',
+    placeholder: 'N',
+    fallback: '100000000',
+    description: 'most samples of one run',
+  },
+  {
+    name: 'maxMessageBytes',
+    flag: 'max-message-bytes',
+    placeholder: 'BYTES',
+    fallback: '4194304',
+    description: 'largest message taken from a client',
+  },
+  {
+    name: 'drainSeconds',
+    flag: 'drain-seconds',
+    placeholder: 'SECONDS',
+    fallback: '10',
+    description: 'how long a shutdown waits for calls that are under way',
+  },
+  {
+    name: 'logLevel',
+    flag: 'log-level',
+    placeholder: 'LEVEL',
+    fallback: 'info',
+    description: 'trace, debug, info, warn, error, fatal or silent',
+  },
+]
+
+/** The environment variable of a setting. */
+export function environmentVariable({ flag }: Setting): string {
+  return `KEEPSET_${flag.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** The settings with nothing given. */
+export const defaults: Readonly<Record<string, string>> = Object.fromEntries(
+  settings.map(({ name, fallback }) => [name, fallback]),
+)
+
+/** Checks settings; what is not given has its default. Throws ConfigError with every bad one. */
+export function readConfig(given: Readonly<Partial<Record<keyof Config, unknown>>>): Config {
+  const values = { ...defaults, ...given }
+  const result = schema.safeParse(values)
+  if (result.success) return Object.freeze(result.data)
+  const problems = result.error.issues.map((issue) => {
+    const setting = settings.find(({ name }) => name === issue.path[0])
+    const value = JSON.stringify(values[issue.path[0] as keyof Config])
+    return `--${setting?.flag} is ${value}: ${issue.message} (also ${setting && environmentVariable(setting)})`
+  })
+  throw new ConfigError(problems.join('\n'))
+}

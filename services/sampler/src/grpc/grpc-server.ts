@@ -1,0 +1,71 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { RunServiceService, SamplerServiceService } from '@keepset/proto'
+import { HealthImplementation } from 'grpc-health-check'
+import type { Logger } from 'pino'
+import type { RunRegistry } from '../runs/run-registry.js'
+import { addReflection } from './reflection.js'
+import { runService } from './run-service.js'
+import { samplerService } from './sampler-service.js'
+
+/** Where and how the gRPC side listens. */
+export interface GrpcOptions {
+  /** host:port; port 0 takes a free one. */
+  readonly listen: string
+  /** Largest message taken from a client, in bytes. */
+  readonly maxMessageBytes: number
+}
+
+const SERVICES = ['', 'keepset.v1.RunService', 'keepset.v1.SamplerService']
+
+/** The gRPC side of a sampler: its services, health and reflection. */
+export class GrpcServer {
+  /** The bound host:port. */
+  readonly address: string
+  readonly #server: Server
+  readonly #health: HealthImplementation
+
+  private constructor(address: string, server: Server, health: HealthImplementation) {
+    this.address = address
+    this.#server = server
+    this.#health = health
+  }
+
+  /** Binds and serves; calls that wait or stream end with the reason of `drain` when that aborts. Rejects if the address cannot be bound. */
+  static async start(
+    registry: RunRegistry,
+    logger: Logger,
+    drain: AbortSignal,
+    options: GrpcOptions,
+  ): Promise<GrpcServer> {
+    const server = new Server({ 'grpc.max_receive_message_length': options.maxMessageBytes })
+    const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'SERVING'])))
+    server.addService(RunServiceService, runService(registry, logger, drain))
+    server.addService(SamplerServiceService, samplerService(registry, logger, drain))
+    health.addToServer(server)
+    addReflection(server)
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync(options.listen, ServerCredentials.createInsecure(), (error, bound) =>
+        error
+          ? reject(new Error(`cannot listen on ${options.listen} (--listen): ${error.message}`, { cause: error }))
+          : resolve(bound),
+      )
+    })
+    const host = options.listen.slice(0, options.listen.lastIndexOf(':'))
+    return new GrpcServer(`${host}:${port}`, server, health)
+  }
+
+  /**
+   * Says NOT_SERVING, takes no more connections, lets calls that are under way end, and closes. Calls that are not done
+   * after `graceMs` are cut. The caller has aborted `drain`, which ended waits and streams.
+   */
+  async stop(graceMs: number): Promise<void> {
+    for (const service of SERVICES) this.#health.setStatus(service, 'NOT_SERVING')
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#server.forceShutdown(), graceMs)
+      this.#server.tryShutdown(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+}

@@ -1,0 +1,197 @@
+import {
+  InitialStatistics,
+  type LossReport,
+  type LossReportAck,
+  NonFiniteMode,
+  type PlanHeader,
+  PlanReason,
+  type Run as RunMessage,
+  RunSpec as RunSpecMessage,
+  RunState,
+  ShardMode,
+  type Timestamp,
+} from '@keepset/proto'
+import { positionCount } from '../core/plans/sharding.js'
+import type { PolicyName } from '../core/policies/registry.js'
+import type { Report } from '../runs/check-report.js'
+import type { Plan, Run } from '../runs/run.js'
+import { invalidField } from '../runs/run-error.js'
+import type { ReportAck } from '../runs/run-owner.js'
+import type { RequestedRunSpec, RunSpec } from '../runs/run-spec.js'
+
+type PolicyMessage = NonNullable<RunSpecMessage['policy']>
+
+const toSnakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const toCamelCase = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+
+/** Reads an enum by its number; a number that this version does not know is a bad field. */
+function readEnum<T>(field: string, value: number, names: Readonly<Record<number, T>>): T {
+  const name = names[value]
+  if (name === undefined) throw invalidField(field, `${field} is ${value}, which this sampler does not know`)
+  return name
+}
+
+const shardModes = {
+  [ShardMode.SHARD_MODE_UNSPECIFIED]: 'pad',
+  [ShardMode.SHARD_MODE_PAD]: 'pad',
+  [ShardMode.SHARD_MODE_DROP]: 'drop',
+} as const
+
+const nonFiniteModes = {
+  [NonFiniteMode.NON_FINITE_MODE_UNSPECIFIED]: 'ignore',
+  [NonFiniteMode.NON_FINITE_MODE_IGNORE]: 'ignore',
+  [NonFiniteMode.NON_FINITE_MODE_REJECT]: 'reject',
+} as const
+
+const initialStatistics = {
+  [InitialStatistics.INITIAL_STATISTICS_UNSPECIFIED]: 'first_loss',
+  [InitialStatistics.INITIAL_STATISTICS_FIRST_LOSS]: 'first_loss',
+  [InitialStatistics.INITIAL_STATISTICS_ZERO]: 'zero',
+} as const
+
+const planReasons = {
+  warmup: PlanReason.PLAN_REASON_WARMUP,
+  selected: PlanReason.PLAN_REASON_SELECTED,
+  reused: PlanReason.PLAN_REASON_REUSED,
+  tail: PlanReason.PLAN_REASON_TAIL,
+} as const
+
+/** A policy's settings have the names of the fields of its message, so that a new policy needs no line here. */
+function readPolicy(message: PolicyMessage): NonNullable<RequestedRunSpec['policy']> {
+  const name = toSnakeCase(message.$case) as PolicyName
+  const settings = Object.entries(message.value).flatMap(([field, value]) => {
+    if (value === undefined) return []
+    if (field !== 'initial') return [[field, value]]
+    return [[field, readEnum(`spec.${name}.initial`, value as number, initialStatistics)]]
+  })
+  return { name, settings: Object.fromEntries(settings) }
+}
+
+function writePolicy({ name, ...settings }: RunSpec['policy']): PolicyMessage {
+  const initial =
+    'initial' in settings
+      ? {
+          initial:
+            settings.initial === 'zero'
+              ? InitialStatistics.INITIAL_STATISTICS_ZERO
+              : InitialStatistics.INITIAL_STATISTICS_FIRST_LOSS,
+        }
+      : {}
+  return { $case: toCamelCase(name), value: { ...settings, ...initial } } as PolicyMessage
+}
+
+/** The settings that CreateRun asks for. */
+export function readRunSpec(message: RunSpecMessage | undefined): RequestedRunSpec {
+  if (!message) throw invalidField('spec', 'spec is not set; give at least sample_count and a policy')
+  return {
+    sampleCount: message.sampleCount,
+    seed: message.seed,
+    pruneRate: message.pruneRate,
+    pruneRateSchedule: message.pruneRateSchedule,
+    totalEpochs: message.totalEpochs,
+    selectionPeriod: message.selectionPeriod,
+    warmupEpochs: message.warmupEpochs,
+    tailEpochs: message.tailEpochs,
+    shardMode: readEnum('spec.shard_mode', message.shardMode, shardModes),
+    positionMultiple: message.positionMultiple,
+    nonFinite: readEnum('spec.non_finite', message.nonFinite, nonFiniteModes),
+    policy: message.policy && readPolicy(message.policy),
+  }
+}
+
+function writeRunSpec(spec: RunSpec): RunSpecMessage {
+  return RunSpecMessage.fromPartial({
+    ...spec,
+    pruneRateSchedule: [...spec.pruneRateSchedule],
+    shardMode: spec.shardMode === 'drop' ? ShardMode.SHARD_MODE_DROP : ShardMode.SHARD_MODE_PAD,
+    nonFinite:
+      spec.nonFinite === 'reject' ? NonFiniteMode.NON_FINITE_MODE_REJECT : NonFiniteMode.NON_FINITE_MODE_IGNORE,
+    policy: writePolicy(spec.policy),
+  })
+}
+
+function writeTime(milliseconds: number): Timestamp {
+  return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1_000_000 }
+}
+
+export function writeRun(run: Run): RunMessage {
+  const { samplesPlanned, reports, observations, nonFinite, repeats, epochsPlanned } = run.progress
+  return {
+    runId: run.runId,
+    spec: writeRunSpec(run.spec),
+    state: run.isFinished ? RunState.RUN_STATE_FINISHED : RunState.RUN_STATE_ACTIVE,
+    nextEpoch: run.nextEpoch,
+    createTime: writeTime(run.createTime),
+    updateTime: writeTime(run.updateTime),
+    progress: {
+      epochsPlanned,
+      samplesPlanned: BigInt(samplesPlanned),
+      reports: BigInt(reports),
+      observations: BigInt(observations),
+      nonFinite: BigInt(nonFinite),
+      repeats: BigInt(repeats),
+      saving: run.saving,
+    },
+  }
+}
+
+export function writePlanHeader(run: Run, plan: Plan): PlanHeader {
+  return {
+    epoch: plan.epoch,
+    keptCount: plan.order.length,
+    sampleCount: run.spec.sampleCount,
+    positionCount: positionCount(plan.order.length, plan.sharding),
+    saving: plan.saving,
+    selectionEpoch: plan.selectionEpoch,
+    reason: planReasons[plan.reason],
+    digest: plan.digest,
+  }
+}
+
+/** Copies packed little-endian 4-byte elements to an aligned array. bootstrap.ts refuses to start on a big-endian machine. */
+function unpack<T>(field: string, bytes: Uint8Array, View: new (buffer: ArrayBuffer) => T): T {
+  if (bytes.byteLength % 4 !== 0) {
+    throw invalidField(field, `${field} has ${bytes.byteLength} bytes; it must hold whole elements of 4 bytes`)
+  }
+  return new View(new Uint8Array(bytes).buffer)
+}
+
+export function readReport(message: LossReport): Report {
+  const { epoch, rank, sequence } = message
+  return {
+    epoch,
+    rank,
+    sequence,
+    indices: unpack('sample_indices', message.sampleIndices, Uint32Array),
+    losses: unpack('losses', message.losses, Float32Array),
+  }
+}
+
+export function writeAck({ epoch, rank, sequence }: LossReport, ack: ReportAck): LossReportAck {
+  return {
+    epoch,
+    rank,
+    sequence,
+    duplicate: ack.duplicate,
+    observationCount: ack.observations,
+    nonFiniteCount: ack.nonFinite,
+    repeatCount: ack.repeats,
+  }
+}
+
+/** The bytes of indices, packed little-endian, without a copy. */
+export function packIndices(indices: Uint32Array): Buffer {
+  return Buffer.from(indices.buffer, indices.byteOffset, indices.byteLength)
+}
+
+/** An opaque token that stands for the last run of a page. */
+export function writePageToken(runId: string): string {
+  return Buffer.from(runId).toString('base64url')
+}
+
+/** The run after which the page starts. */
+export function readPageToken(token: string): string {
+  const runId = Buffer.from(token, 'base64url').toString()
+  if (writePageToken(runId) === token) return runId
+  throw invalidField('page_token', 'page_token is not one that this sampler gave out; start over with an empty one')
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+import { spawn } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command, Option } from 'commander'
+import { ConfigError, readConfig, startSampler } from './bootstrap.js'
+import { environmentVariable, settings } from './config/config.js'
+
+/** Exit codes: a usage error, and everything else that ends the process early. */
+const EXIT = { usage: 2, failure: 1 }
+
+function fail(error: unknown): never {
+  console.error(`keepset: ${error instanceof Error ? error.message : error}`)
+  process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure)
+}
+
+async function serve(given: Record<string, string>): Promise<void> {
+  const sampler = await startSampler(readConfig(given))
+  const stop = () => {
+    sampler.stop().then(() => process.exit(0), fail)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+}
+
+/** Hands over to the trainer, a package of its own: the sampler does not need TensorFlow.js to be installed. */
+function train(args: string[]): void {
+  let main: string
+  try {
+    main = join(dirname(fileURLToPath(import.meta.resolve('@keepset/trainer/package.json'))), 'dist', 'main.js')
+  } catch {
+    fail(new Error('the trainer is not installed here; install it with: npm install @keepset/trainer'))
+  }
+  const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit' })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code) => process.exit(code ?? EXIT.failure))
+}
+
+function serveCommand(): Command {
+  const command = new Command('serve').description('serve plans and take losses over gRPC')
+  for (const setting of settings) {
+    command.addOption(
+      new Option(`--${setting.flag} <${setting.placeholder}>`, setting.description)
+        .default(setting.fallback)
+        .env(environmentVariable(setting)),
+    )
+  }
+  return command.action(serve)
+}
+
+const program = new Command('keepset').description('Choose which samples any trainer trains on').exitOverride()
+program.addCommand(serveCommand().exitOverride().copyInheritedSettings(program))
+program
+  .command('train', { hidden: false })
+  .description('train an image classifier with TensorFlow.js on what a sampler keeps (keepset train --help)')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[args...]')
+  .action(train)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof Error && 'exitCode' in error)) fail(error)
+  // Commander has printed its text already; it says 0 after --help and 1 for a usage error.
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage
+}
