@@ -63,6 +63,11 @@ export interface PlanEpochRequest {
   lastSequence: number;
   /** Position of this rank's plan at which the stream starts: resumes a broken stream. 0 to position_count. Default 0. */
   startPosition: number;
+  /**
+   * Longest wait for other ranks and for reports, in milliseconds; then DEADLINE_EXCEEDED names who is missing. It bounds the wait alone,
+   * where the call's deadline bounds the reading of the chunks too. Unset: as long as the deadline allows.
+   */
+  maxWaitMs?: number | undefined;
 }
 
 /** A part of the answer to PlanEpoch. */
@@ -165,7 +170,15 @@ export interface StreamReportsResponse {
 }
 
 function createBasePlanEpochRequest(): PlanEpochRequest {
-  return { runId: "", epoch: 0, rank: 0, worldSize: undefined, lastSequence: 0, startPosition: 0 };
+  return {
+    runId: "",
+    epoch: 0,
+    rank: 0,
+    worldSize: undefined,
+    lastSequence: 0,
+    startPosition: 0,
+    maxWaitMs: undefined,
+  };
 }
 
 export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
@@ -187,6 +200,9 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     }
     if (message.startPosition !== 0) {
       writer.uint32(48).uint32(message.startPosition);
+    }
+    if (message.maxWaitMs !== undefined) {
+      writer.uint32(56).uint32(message.maxWaitMs);
     }
     return writer;
   },
@@ -252,6 +268,14 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
             message.startPosition = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxWaitMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -275,6 +299,7 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     message.worldSize = object.worldSize ?? undefined;
     message.lastSequence = object.lastSequence ?? 0;
     message.startPosition = object.startPosition ?? 0;
+    message.maxWaitMs = object.maxWaitMs ?? undefined;
     return message;
   },
 };
@@ -1049,7 +1074,7 @@ export type SamplerServiceService = typeof SamplerServiceService;
 export const SamplerServiceService = {
   /**
    * The plan of an epoch for one rank: first a header, then chunks in the order of their positions.
-   * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; the caller's deadline bounds the wait.
+   * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; max_wait_ms and the caller's deadline bound the wait.
    * The plan is made once: asking again gives the same one.
    */
   planEpoch: {
@@ -1088,7 +1113,7 @@ export const SamplerServiceService = {
 export interface SamplerServiceServer extends UntypedServiceImplementation {
   /**
    * The plan of an epoch for one rank: first a header, then chunks in the order of their positions.
-   * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; the caller's deadline bounds the wait.
+   * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; max_wait_ms and the caller's deadline bound the wait.
    * The plan is made once: asking again gives the same one.
    */
   planEpoch: handleServerStreamingCall<PlanEpochRequest, PlanEpochResponse>;
@@ -1101,7 +1126,7 @@ export interface SamplerServiceServer extends UntypedServiceImplementation {
 export interface SamplerServiceClient extends Client {
   /**
    * The plan of an epoch for one rank: first a header, then chunks in the order of their positions.
-   * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; the caller's deadline bounds the wait.
+   * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; max_wait_ms and the caller's deadline bound the wait.
    * The plan is made once: asking again gives the same one.
    */
   planEpoch(request: PlanEpochRequest, options?: Partial<CallOptions>): ClientReadableStream<PlanEpochResponse>;

@@ -18,11 +18,12 @@ export function samplerService(registry: RunRegistry, logger: Logger, drain: Abo
   }
   return {
     planEpoch: async (call) => {
-      const { runId, worldSize = 1, ...request } = call.request
+      const { runId, worldSize = 1, maxWaitMs = Number.POSITIVE_INFINITY, ...request } = call.request
       try {
         await withCallSignal(call, drain, async (signal) => {
           const owner = registry.get(runId)
-          const plan = await owner.planEpoch({ ...request, worldSize }, answerTime(call.getDeadline()), signal)
+          const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
+          const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
           await writePlan(call, owner.run, plan, signal)
         })
         call.end()

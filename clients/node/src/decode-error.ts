@@ -1,0 +1,117 @@
+import { type Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js'
+import { BadRequest, ErrorInfo, RetryInfo, Status } from '@keepset/proto'
+import {
+  AbortedError,
+  DataLossError,
+  DeadlineError,
+  type ErrorDetails,
+  InternalError,
+  InvalidArgumentError,
+  type KeepsetError,
+  OutOfRangeError,
+  PermissionDeniedError,
+  PreconditionError,
+  ResourceExhaustedError,
+  RunExistsError,
+  RunNotFoundError,
+  type StatusName,
+  UnauthenticatedError,
+  UnavailableError,
+} from './errors.js'
+
+/** A status as gRPC gives it: the `status` event of a stream, or the error of a call. */
+export type RpcStatus = StatusObject | ServiceError
+
+interface Cause {
+  readonly type: new (code: StatusName, message: string, details: ErrorDetails) => KeepsetError
+  /** What the reader of the error can do. */
+  readonly advice: string
+}
+
+const internal: Cause = {
+  type: InternalError,
+  advice: 'A fault of the sampler or of something before it: look for this text in its log.',
+}
+
+const causes: Readonly<Record<StatusName, Cause>> = {
+  INVALID_ARGUMENT: { type: InvalidArgumentError, advice: 'Correct the fields that are named.' },
+  NOT_FOUND: { type: RunNotFoundError, advice: 'Check the run id, or create the run with client.createRun().' },
+  ALREADY_EXISTS: {
+    type: RunExistsError,
+    advice: 'Use another runId, give the same settings as before, or delete the run with client.deleteRun().',
+  },
+  FAILED_PRECONDITION: {
+    type: PreconditionError,
+    advice: 'Compare with run.info(): its state and nextEpoch say what the run takes now.',
+  },
+  OUT_OF_RANGE: { type: OutOfRangeError, advice: "Give a startPosition from 0 to the plan's positionCount." },
+  RESOURCE_EXHAUSTED: {
+    type: ResourceExhaustedError,
+    advice: 'Delete runs that are done, report smaller batches, or raise the limit of the sampler.',
+  },
+  UNAVAILABLE: {
+    type: UnavailableError,
+    advice: 'Check that the sampler runs and that its address is right (`keepset serve` starts one).',
+  },
+  DEADLINE_EXCEEDED: { type: DeadlineError, advice: 'Raise the timeout, or look for what the sampler waits for.' },
+  ABORTED: { type: AbortedError, advice: 'Ask for the plan of the epoch again.' },
+  UNAUTHENTICATED: { type: UnauthenticatedError, advice: 'Connect with credentials that the sampler knows.' },
+  PERMISSION_DENIED: { type: PermissionDeniedError, advice: 'Use a token that is allowed to do this.' },
+  DATA_LOSS: { type: DataLossError, advice: 'Restore the run, or begin a new one.' },
+  UNIMPLEMENTED: {
+    type: InternalError,
+    advice: 'The server at this address is no Keepset sampler, or an older one than this library.',
+  },
+  INTERNAL: internal,
+  UNKNOWN: internal,
+  CANCELLED: internal,
+}
+
+/** The name of a gRPC status code; a code that gRPC does not define is UNKNOWN. */
+function statusName(code: number): StatusName {
+  const name = status[code]
+  return name !== undefined && name in causes ? (name as StatusName) : 'UNKNOWN'
+}
+
+/** Makes the typed error of a gRPC status that is not OK. The status is kept as its cause. */
+export function decodeError(rpcStatus: RpcStatus): KeepsetError {
+  const code = statusName(rpcStatus.code)
+  const { type, advice } = causes[code]
+  const details = decodeDetails(rpcStatus.metadata)
+  const text = rpcStatus.details || code
+  return new type(code, `${withoutEnd(text)}. ${advice}`, { ...details, cause: rpcStatus })
+}
+
+/** Whether a sampler itself gave the status; otherwise the transport or something between made it up. */
+export function isFromSampler(rpcStatus: RpcStatus): boolean {
+  return decodeDetails(rpcStatus.metadata).reason !== undefined
+}
+
+const domain = 'keepset.dev'
+
+/** Reads google.rpc.Status out of the trailer `grpc-status-details-bin`. Details that cannot be read never hide the error itself. */
+function decodeDetails(metadata: Metadata | undefined): ErrorDetails {
+  const [trailer] = metadata?.get('grpc-status-details-bin') ?? []
+  if (!Buffer.isBuffer(trailer)) return {}
+  try {
+    const messages = new Map(Status.decode(trailer).details.map(({ typeUrl, value }) => [typeUrl, value]))
+    const find = <T>(name: string, type: { decode(bytes: Uint8Array): T }) => {
+      const value = messages.get(`type.googleapis.com/google.rpc.${name}`)
+      return value && type.decode(value)
+    }
+    const info = find('ErrorInfo', ErrorInfo)
+    const violations = find('BadRequest', BadRequest)?.fieldViolations
+    const delay = find('RetryInfo', RetryInfo)?.retryDelay
+    return {
+      reason: info?.domain === domain ? info.reason : undefined,
+      fieldViolations: violations?.map(({ field, description }) => ({ field, description })),
+      retryDelayMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
+    }
+  } catch {
+    return {}
+  }
+}
+
+function withoutEnd(text: string): string {
+  return text.endsWith('.') ? text.slice(0, -1) : text
+}

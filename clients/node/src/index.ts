@@ -1,0 +1,44 @@
+export type { Batch } from './batches.js'
+export { Client, type ConnectOptions, connect } from './client.js'
+export {
+  AbortedError,
+  DataLossError,
+  DeadlineError,
+  type FieldViolation,
+  InternalError,
+  InvalidArgumentError,
+  KeepsetError,
+  OutOfRangeError,
+  PermissionDeniedError,
+  PreconditionError,
+  QueueFullError,
+  ResourceExhaustedError,
+  RunExistsError,
+  RunNotFoundError,
+  type StatusName,
+  UnauthenticatedError,
+  UnavailableError,
+} from './errors.js'
+export type { Plan, PlanReason } from './plan.js'
+export {
+  type EpsilonGreedyOptions,
+  epsilonGreedy,
+  full,
+  type InitialStatistics,
+  type MovingStatisticsOptions,
+  type Policy,
+  random,
+  staticRandom,
+  type UcbOptions,
+  ucb,
+} from './policies.js'
+export type { PlanEpochOptions, Run } from './run.js'
+export type {
+  CreateRunOptions,
+  NonFiniteMode,
+  PruneRateChange,
+  RunInfo,
+  RunProgress,
+  RunSettings,
+  ShardMode,
+} from './run-settings.js'

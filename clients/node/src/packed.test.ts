@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest'
+import { pack, unpackU32 } from './packed.js'
+
+it('packs little-endian, as a copy', () => {
+  const indices = Uint32Array.of(1, 0x01020304)
+  const bytes = pack(indices.subarray(1))
+  indices.fill(0)
+  expect([...bytes]).toEqual([4, 3, 2, 1])
+  expect(pack(Float32Array.of(1.5)).readFloatLE()).toBe(1.5)
+})
+
+it('unpacks bytes of any alignment, as a copy', () => {
+  const bytes = Buffer.from([99, 4, 3, 2, 1, 255, 255, 255, 255])
+  const indices = unpackU32(bytes.subarray(1))
+  bytes.fill(0)
+  expect([...indices]).toEqual([0x01020304, 0xffffffff])
+})

@@ -1,0 +1,17 @@
+import { endianness } from 'node:os'
+
+/** The wire is little-endian; a big-endian machine swaps the bytes of every element. */
+const mustSwap = endianness() === 'BE'
+
+/** Packs into fresh bytes of the wire: the array can change afterwards. */
+export function pack(array: Uint32Array | Float32Array): Buffer {
+  const bytes = Buffer.from(array.slice().buffer)
+  return mustSwap ? bytes.swap32() : bytes
+}
+
+/** Unpacks little-endian u32 out of bytes of any alignment, as a copy. The length must be a multiple of 4. */
+export function unpackU32(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes)
+  if (mustSwap) Buffer.from(copy.buffer).swap32()
+  return new Uint32Array(copy.buffer)
+}

@@ -1,0 +1,178 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { type ServerWritableStream, status } from '@grpc/grpc-js'
+import { type PlanEpochRequest, type PlanEpochResponse, PlanHeader, PlanReason } from '@keepset/proto'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Connection } from './connection.js'
+import { AbortedError, DeadlineError, InternalError, OutOfRangeError, UnavailableError } from './errors.js'
+import { pack } from './packed.js'
+import { openPlan, readPlan } from './plan-stream.js'
+import { testConnection } from './testing/connection.js'
+import { deferred } from './testing/deferred.js'
+import { drain, errorInfo, type ScriptedSampler, startScriptedSampler, statusOf } from './testing/scripted-sampler.js'
+
+type Call = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
+
+const request: PlanEpochRequest = {
+  runId: 'r',
+  epoch: 0,
+  rank: 0,
+  worldSize: 1,
+  lastSequence: 0,
+  startPosition: 0,
+}
+const life = new AbortController().signal
+
+let sampler: ScriptedSampler | undefined
+let connection: Connection | undefined
+
+afterEach(() => {
+  connection?.close()
+  sampler?.stop()
+})
+
+/** A server whose n-th plan stream does what `answer` says. */
+async function start(answer: (call: Call, nth: number) => void, giveUpAfterMs = 300_000): Promise<Connection> {
+  let streams = 0
+  sampler = await startScriptedSampler({ planEpoch: (call: Call) => answer(call, streams++) })
+  connection = testConnection(sampler.address, { giveUpAfterMs })
+  return connection
+}
+
+function writeHeader(call: Call, positionCount: number, digest = 'digest') {
+  const header = PlanHeader.fromPartial({
+    positionCount,
+    keptCount: positionCount,
+    sampleCount: positionCount,
+    reason: PlanReason.PLAN_REASON_WARMUP,
+    digest: Buffer.from(digest),
+  })
+  call.write({ part: { $case: 'header', value: header } })
+}
+
+/** Index i is 10 i. */
+function writeChunk(call: Call, startPosition: number, count: number) {
+  const indices = Uint32Array.from({ length: count }, (_, i) => 10 * (startPosition + i))
+  call.write({ part: { $case: 'chunk', value: { startPosition, sampleIndices: pack(indices) } } })
+}
+
+async function read(on: Connection): Promise<number[]> {
+  const opened = await openPlan(on, request, 60_000, life)
+  const read: number[] = []
+  for await (const piece of readPlan(on, request, opened, life)) read.push(...piece)
+  return read
+}
+
+const tens = (count: number) => Array.from({ length: count }, (_, i) => 10 * i)
+
+describe('readPlan', () => {
+  it('reads chunks in order', async () => {
+    const on = await start((call) => {
+      writeHeader(call, 5)
+      writeChunk(call, 0, 3)
+      writeChunk(call, 3, 2)
+      call.end()
+    })
+    expect(await read(on)).toEqual(tens(5))
+  })
+
+  it('goes on at the position reached when the stream breaks, again and again', async () => {
+    const asked: number[] = []
+    let current: Call | undefined
+    const on = await start((call, nth) => {
+      const { startPosition } = call.request
+      asked.push(startPosition)
+      current = call
+      if (nth === 1) {
+        call.emit('error', drain)
+        return
+      }
+      writeHeader(call, 8)
+      if (nth === 3) {
+        // After the header: nothing was gained.
+        setImmediate(() => call.emit('error', drain))
+        return
+      }
+      writeChunk(call, startPosition, Math.min(3, 8 - startPosition))
+    })
+    const opened = await openPlan(on, request, 60_000, life)
+    const read: number[] = []
+    for await (const piece of readPlan(on, request, opened, life)) {
+      read.push(...piece)
+      current?.emit('error', drain)
+    }
+    expect(read).toEqual(tens(8))
+    expect(asked).toEqual([0, 3, 3, 6, 6])
+  })
+
+  it('refuses to go on with another plan', async () => {
+    const on = await start((call, nth) => {
+      writeHeader(call, 4, `digest ${nth}`)
+      setImmediate(() => call.emit('error', drain))
+    })
+    await expect(read(on)).rejects.toBeInstanceOf(AbortedError)
+  })
+
+  it.each([
+    ['too few positions', (call: Call) => writeChunk(call, 0, 3)],
+    ['too many positions', (call: Call) => writeChunk(call, 0, 5)],
+    ['a chunk at the wrong position', (call: Call) => writeChunk(call, 1, 3)],
+    ['a second header', (call: Call) => writeHeader(call, 4)],
+    [
+      'bytes that are no whole indices',
+      (call: Call) =>
+        call.write({ part: { $case: 'chunk', value: { startPosition: 0, sampleIndices: Buffer.alloc(15) } } }),
+    ],
+  ])('does not take %s', async (_, write) => {
+    const on = await start((call) => {
+      writeHeader(call, 4)
+      write(call)
+      call.end()
+    })
+    await expect(read(on)).rejects.toBeInstanceOf(InternalError)
+  })
+
+  it('tells the sampler when the reader leaves early', async () => {
+    const left = deferred()
+    const on = await start((call) => {
+      call.on('cancelled', left.resolve)
+      writeHeader(call, 4)
+      writeChunk(call, 0, 2)
+    })
+    const opened = await openPlan(on, request, 60_000, life)
+    for await (const _ of readPlan(on, request, opened, life)) break
+    await left.promise
+  })
+})
+
+describe('openPlan', () => {
+  it('throws what the sampler refuses', async () => {
+    const on = await start((call) =>
+      call.emit('error', statusOf(status.OUT_OF_RANGE, 'past the end', [errorInfo('POSITION_OUT_OF_RANGE')])),
+    )
+    await expect(read(on)).rejects.toBeInstanceOf(OutOfRangeError)
+  })
+
+  it('gives up when the sampler stays away for as long as the plan may take', async () => {
+    const on = await start((call) => call.emit('error', drain))
+    await expect(openPlan(on, request, 61_000, life)).rejects.toBeInstanceOf(UnavailableError)
+  })
+
+  it('cancels its call when the header is late', async () => {
+    const cancelled = deferred()
+    const on = await start((call) => call.on('cancelled', cancelled.resolve))
+    await expect(openPlan(on, request, 20, life)).rejects.toBeInstanceOf(DeadlineError)
+    await cancelled.promise
+  })
+
+  it('ends with its signal', async () => {
+    const asked = deferred()
+    const on = await start(() => asked.resolve())
+    const stop = new AbortController()
+    const opening = openPlan(on, request, 60_000, stop.signal)
+    await asked.promise
+    await turn()
+    const reason = new Error('stop')
+    stop.abort(reason)
+    await expect(opening).rejects.toBe(reason)
+  })
+})

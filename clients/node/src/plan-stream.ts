@@ -1,0 +1,174 @@
+import type { PlanChunk, PlanEpochRequest, PlanEpochResponse, PlanHeader } from '@keepset/proto'
+import { RetryBudget } from './backoff.js'
+import { type Connection, ignoreError, wait } from './connection.js'
+import { decodeError, type RpcStatus } from './decode-error.js'
+import { AbortedError, DeadlineError, InternalError, KeepsetError } from './errors.js'
+import { unpackU32 } from './packed.js'
+import { isRetryable } from './retry.js'
+
+/** How much later than the sampler we give up a wait: its answer names the ranks that are missing, ours cannot. */
+const ANSWER_MS = 2_000
+
+const MAX_U32 = 0xffffffff
+
+/** A plan whose header has come; its chunks are still on the way. */
+export interface OpenPlan {
+  readonly header: PlanHeader
+  readonly parts: AsyncIterator<PlanEpochResponse>
+  cancel(): void
+}
+
+/**
+ * Asks for a plan and waits for its header, again while the sampler cannot be reached, for `timeoutMs` in all. The time ends
+ * with the header: the chunks come as slowly as the trainer takes them. So it is not a deadline of the call but a field of the
+ * request, and where the sampler does not answer, a timer here.
+ */
+export async function openPlan(
+  connection: Connection,
+  request: PlanEpochRequest,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<OpenPlan> {
+  const { timing } = connection
+  const end = timing.now() + timeoutMs
+  const budget = new RetryBudget(timing, timeoutMs)
+  for (;;) {
+    signal.throwIfAborted()
+    const call = startPlan(connection, request, end - timing.now(), signal)
+    try {
+      return await call
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof KeepsetError) throw error
+      const delay = isRetryable(error as RpcStatus) ? budget.nextDelay() : undefined
+      if (delay === undefined) throw decodeError(error as RpcStatus)
+      await wait(timing, delay, signal)
+    }
+  }
+}
+
+async function startPlan(
+  connection: Connection,
+  request: PlanEpochRequest,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<OpenPlan> {
+  const stream = connection.sampler.planEpoch({
+    ...request,
+    maxWaitMs: Math.min(Math.max(0, Math.ceil(timeoutMs)), MAX_U32),
+  })
+  stream.on('error', ignoreError)
+  const parts: AsyncIterator<PlanEpochResponse> = stream[Symbol.asyncIterator]()
+  const cancel = () => {
+    signal.removeEventListener('abort', cancel)
+    stream.cancel()
+  }
+  signal.addEventListener('abort', cancel, { once: true })
+  stream.on('status', () => signal.removeEventListener('abort', cancel))
+  let timedOut = false
+  const cancelTimer = connection.timing.schedule(() => {
+    timedOut = true
+    cancel()
+  }, timeoutMs + ANSWER_MS)
+  try {
+    const first = await parts.next()
+    if (first.done || first.value.part?.$case !== 'header') throw garbled('began without a header')
+    return { header: first.value.part.value, parts, cancel }
+  } catch (error) {
+    cancel()
+    throw timedOut ? late(request, timeoutMs, error) : error
+  } finally {
+    cancelTimer()
+  }
+}
+
+/**
+ * The indices of a plan from `request.startPosition` on, in pieces as they come. A stream that breaks is opened again at the
+ * position reached, and goes on only if it is the same plan: no index is lost and none comes twice.
+ */
+export async function* readPlan(
+  connection: Connection,
+  request: PlanEpochRequest,
+  opened: OpenPlan,
+  signal: AbortSignal,
+): AsyncGenerator<Uint32Array<ArrayBuffer>, void, void> {
+  const { giveUpAfterMs } = connection.settings
+  const { header } = opened
+  const budget = new RetryBudget(connection.timing, giveUpAfterMs)
+  let position = request.startPosition
+  let plan = opened
+  try {
+    for (;;) {
+      const part = await nextPart(plan, signal)
+      if (part === 'end') {
+        if (position < header.positionCount) throw garbled(`ended at position ${position} of ${header.positionCount}`)
+        return
+      }
+      if ('chunk' in part) {
+        const indices = unpackChunk(part.chunk, position, header)
+        budget.progress()
+        position += indices.length
+        yield indices
+        continue
+      }
+      if (position === header.positionCount) return
+      const delay = isRetryable(part.broken) ? budget.nextDelay() : undefined
+      if (delay === undefined) throw decodeError(part.broken)
+      await wait(connection.timing, delay, signal)
+      plan = await openPlan(connection, { ...request, startPosition: position }, giveUpAfterMs, signal)
+      checkSamePlan(header, plan.header)
+    }
+  } finally {
+    plan.cancel()
+  }
+}
+
+type Part = { readonly chunk: PlanChunk } | { readonly broken: RpcStatus } | 'end'
+
+async function nextPart(plan: OpenPlan, signal: AbortSignal): Promise<Part> {
+  try {
+    const next = await plan.parts.next()
+    if (next.done) return 'end'
+    if (next.value.part?.$case !== 'chunk') throw garbled('holds a part that is no chunk')
+    return { chunk: next.value.part.value }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof KeepsetError) throw error
+    return { broken: error as RpcStatus }
+  }
+}
+
+function unpackChunk(chunk: PlanChunk, position: number, header: PlanHeader): Uint32Array<ArrayBuffer> {
+  const { startPosition, sampleIndices } = chunk
+  const count = sampleIndices.length / 4
+  if (startPosition !== position || !Number.isInteger(count) || position + count > header.positionCount) {
+    throw garbled(`holds ${sampleIndices.length} bytes for position ${startPosition} when ${position} was next`)
+  }
+  return unpackU32(sampleIndices)
+}
+
+function checkSamePlan(before: PlanHeader, now: PlanHeader): void {
+  if (before.digest.equals(now.digest) && before.positionCount === now.positionCount) return
+  throw new AbortedError('ABORTED', `The plan of epoch ${before.epoch} changed while it was read. Ask for it again.`, {
+    reason: 'PLAN_CHANGED',
+  })
+}
+
+function late(request: PlanEpochRequest, timeoutMs: number, cause: unknown): DeadlineError {
+  const { epoch, rank } = request
+  return new DeadlineError(
+    'DEADLINE_EXCEEDED',
+    `The sampler did not answer within ${Math.round(timeoutMs)} ms when it was asked for the plan of epoch ${epoch} for rank ${rank}. Look whether it is overloaded or cut off, or raise timeoutMs.`,
+    { reason: 'NO_ANSWER', cause },
+  )
+}
+
+function garbled(what: string): InternalError {
+  return new InternalError(
+    'INTERNAL',
+    `The plan's stream ${what}. Use versions of the sampler and the client that fit.`,
+    {
+      reason: 'UNREADABLE_ANSWER',
+    },
+  )
+}

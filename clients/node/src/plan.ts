@@ -1,0 +1,122 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Batch, cutBatches } from './batches.js'
+import { checkU32, invalid } from './checks.js'
+
+/** Why the kept set is what it is: a first epoch, chosen for this epoch, the set of the last selection, a last epoch. */
+export type PlanReason = 'warmup' | 'selected' | 'reused' | 'tail'
+
+/** What a plan is, before its positions. */
+interface PlanFacts {
+  readonly epoch: number
+  readonly rank: number
+  readonly worldSize: number
+  /** Samples kept in this epoch, over all ranks, k. */
+  readonly keptCount: number
+  /** Samples in the data set, N. */
+  readonly sampleCount: number
+  /** Positions of this rank: as many as for every other rank. */
+  readonly positionCount: number
+  /** Share of the data set left out so far, this epoch included. Range [0, 1). */
+  readonly saving: number
+  /** Epoch at which the kept set was chosen; for 'warmup' and 'tail' the epoch itself. */
+  readonly selectionEpoch: number
+  readonly reason: PlanReason
+  /** SHA-256 of the epoch's order over all ranks, as 64 hexadecimal digits. Equal on all ranks and for every world size. */
+  readonly digest: string
+}
+
+/** What a plan needs of its run. */
+interface PlanLink {
+  /** The indices from the start position on, in pieces as they come. */
+  pieces(): AsyncIterable<Uint32Array>
+  /** Resolves when the next report of this rank is sure to find room. */
+  keepRoom(): Promise<void>
+  releaseRoom(): void
+  report(indices: Uint32Array, losses: Float32Array): void
+}
+
+/** What one rank trains on in one epoch. */
+export class Plan implements PlanFacts {
+  readonly epoch: number
+  readonly rank: number
+  readonly worldSize: number
+  readonly keptCount: number
+  readonly sampleCount: number
+  readonly positionCount: number
+  readonly saving: number
+  readonly selectionEpoch: number
+  readonly reason: PlanReason
+  readonly digest: string
+  /** Position at which {@link batches} and {@link indices} begin: 0, or what the trainer asked for. */
+  readonly startPosition: number
+  readonly #link: PlanLink
+
+  constructor(facts: PlanFacts, startPosition: number, link: PlanLink) {
+    this.epoch = facts.epoch
+    this.rank = facts.rank
+    this.worldSize = facts.worldSize
+    this.keptCount = facts.keptCount
+    this.sampleCount = facts.sampleCount
+    this.positionCount = facts.positionCount
+    this.saving = facts.saving
+    this.selectionEpoch = facts.selectionEpoch
+    this.reason = facts.reason
+    this.digest = facts.digest
+    this.startPosition = startPosition
+    this.#link = link
+  }
+
+  /**
+   * The plan in batches of `batchSize` (at least 1) positions, the last one shorter where they do not divide. Indices are handed
+   * out as they come from the sampler; a stream that breaks is resumed where it was, with no index lost or doubled.
+   *
+   * Before each batch it waits until the report of that batch is sure to find room, so a loop that reports once a batch never
+   * meets a full queue. Each call begins at {@link startPosition} again.
+   *
+   * Throws the failure of the run, when its reports can no longer be delivered.
+   */
+  batches(batchSize: number): AsyncIterableIterator<Batch> {
+    return this.#batches(checkU32('batchSize', batchSize, 1))
+  }
+
+  async *#batches(batchSize: number): AsyncGenerator<Batch, void, void> {
+    try {
+      for await (const batch of cutBatches(this.#link.pieces(), batchSize, this.startPosition)) {
+        await this.#link.keepRoom()
+        // A trainer whose step never waits for a timer or for I/O would keep the reports from leaving until their queue is full.
+        await turn()
+        yield batch
+      }
+    } finally {
+      this.#link.releaseRoom()
+    }
+  }
+
+  /** All indices from {@link startPosition} on: 4 bytes a position. */
+  async indices(): Promise<Uint32Array> {
+    const all = new Uint32Array(this.positionCount - this.startPosition)
+    let filled = 0
+    for await (const piece of this.#link.pieces()) {
+      all.set(piece, filled)
+      filled += piece.length
+    }
+    return all
+  }
+
+  /**
+   * Hands over the un-reduced losses of a batch and returns: nothing is waited for, the arrays are copied. `losses[i]` belongs to
+   * the i-th index, and both have the same length, at least 1. The report is sent in the background, exactly once and in order.
+   *
+   * Throws, and queues nothing: {@link InvalidArgumentError} when the lengths differ, {@link QueueFullError} when there is no room
+   * (see {@link batches} and `run.room()`), {@link PreconditionError} when the rank has gone on to another epoch, and the failure of
+   * the run when an earlier report was refused or could not be delivered.
+   */
+  report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>): void {
+    const indices = batch instanceof Uint32Array ? batch : batch.indices
+    if (indices.length !== losses.length) {
+      throw invalid('losses', `must have one loss for each of the ${indices.length} indices, got ${losses.length}`)
+    }
+    if (indices.length === 0) throw invalid('sample_indices', 'must hold at least one index')
+    this.#link.report(indices, losses instanceof Float32Array ? losses : Float32Array.from(losses))
+  }
+}

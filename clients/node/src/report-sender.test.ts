@@ -1,0 +1,171 @@
+import { once } from 'node:events'
+import { type ServerDuplexStream, status } from '@grpc/grpc-js'
+import type { LossReport, StreamReportsRequest, StreamReportsResponse } from '@keepset/proto'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Connection, ConnectionSettings } from './connection.js'
+import { InternalError, PreconditionError, QueueFullError, UnavailableError } from './errors.js'
+import { ReportSender } from './report-sender.js'
+import { fastTiming, testConnection } from './testing/connection.js'
+import { deferred } from './testing/deferred.js'
+import { drain, errorInfo, type ScriptedSampler, startScriptedSampler, statusOf } from './testing/scripted-sampler.js'
+
+type Call = ServerDuplexStream<StreamReportsRequest, StreamReportsResponse>
+
+let sampler: ScriptedSampler | undefined
+let connection: Connection | undefined
+
+afterEach(() => {
+  connection?.close()
+  sampler?.stop()
+})
+
+/** A sender, and a server that answers the n-th report of the m-th stream as `answer` says. */
+async function startSender(
+  answer: (call: Call, report: LossReport, nth: number, stream: number) => void,
+  settings: Partial<ConnectionSettings> = {},
+) {
+  const received: number[][] = []
+  sampler = await startScriptedSampler({
+    streamReports: (call: Call) => {
+      const sequences: number[] = []
+      const stream = received.push(sequences) - 1
+      call.on('data', ({ report }: StreamReportsRequest) => {
+        if (report) answer(call, report, sequences.push(report.sequence) - 1, stream)
+      })
+      call.on('end', () => call.end())
+    },
+  })
+  const timing = fastTiming()
+  connection = testConnection(sampler.address, settings, timing)
+  return { sender: new ReportSender(connection), received, timing }
+}
+
+function acknowledge(call: Call, { epoch, rank, sequence }: LossReport) {
+  const counts = { duplicate: false, observationCount: 1, nonFiniteCount: 0, repeatCount: 0 }
+  call.write({ ack: { epoch, rank, sequence, ...counts } })
+}
+
+function report(sequence: number, bytes = 4): LossReport {
+  return { runId: 'r', epoch: 2, rank: 1, sequence, sampleIndices: Buffer.alloc(bytes), losses: Buffer.alloc(bytes) }
+}
+
+function sendAll(sender: ReportSender, count: number) {
+  for (let sequence = 1; sequence <= count; sequence++) sender.send(report(sequence))
+}
+
+describe('ReportSender', () => {
+  it('sends in order, over one stream, more than one at a time', async () => {
+    const held: LossReport[] = []
+    const { sender, received } = await startSender((call, one) => {
+      held.push(one)
+      if (held.length === 5) for (const each of held) acknowledge(call, each)
+    })
+    sendAll(sender, 5)
+    await sender.flush()
+    expect(received).toEqual([[1, 2, 3, 4, 5]])
+  })
+
+  it('sends again what was not acknowledged when the stream broke, with the same sequences', async () => {
+    const { sender, received, timing } = await startSender((call, one, nth, stream) => {
+      if (stream < 3 && nth === 2) call.emit('error', drain)
+      else if (stream >= 3 || nth === 0) acknowledge(call, one)
+    })
+    sendAll(sender, 6)
+    await sender.flush()
+    const delivered = received.map((sequences) => sequences.slice(0, 3))
+    expect(delivered).toEqual([
+      [1, 2, 3],
+      [2, 3, 4],
+      [3, 4, 5],
+      [4, 5, 6],
+    ])
+    expect(timing.waits).toEqual([25, 25, 25])
+  })
+
+  it('waits longer each time while nothing gets through, then fails for good', async () => {
+    const { sender, timing } = await startSender((call) => call.emit('error', drain), { giveUpAfterMs: 1_000 })
+    sender.send(report(1))
+    await expect(sender.flush()).rejects.toBeInstanceOf(UnavailableError)
+    expect(timing.waits).toEqual([25, 50, 100, 200, 400])
+    expect(() => sender.send(report(2))).toThrow(UnavailableError)
+  })
+
+  it('sends again when the sampler ends the stream without an answer to all', async () => {
+    const { sender, received } = await startSender((call, one, _, stream) => {
+      if (stream === 0) call.end()
+      else acknowledge(call, one)
+    })
+    sender.send(report(1))
+    await sender.flush()
+    expect(received).toEqual([[1], [1]])
+  })
+
+  it('remembers a refusal and sends nothing more', async () => {
+    const { sender, received } = await startSender((call, one, nth) => {
+      if (nth === 0) acknowledge(call, one)
+      else call.emit('error', statusOf(status.FAILED_PRECONDITION, 'gap', [errorInfo('SEQUENCE_GAP')]))
+    })
+    sendAll(sender, 2)
+    await expect(sender.flush()).rejects.toMatchObject({ reason: 'SEQUENCE_GAP' })
+    expect(() => sender.send(report(3))).toThrow(PreconditionError)
+    await expect(sender.flush()).rejects.toBeInstanceOf(PreconditionError)
+    expect(received).toEqual([[1, 2]])
+  })
+
+  it('fails on an answer to another report', async () => {
+    const { sender } = await startSender((call, one) => acknowledge(call, { ...one, sequence: one.sequence + 1 }))
+    sender.send(report(1))
+    await expect(sender.flush()).rejects.toBeInstanceOf(InternalError)
+  })
+
+  it('opens a stream with the first report, and lets go of it with a flush', async () => {
+    const { sender, received } = await startSender(acknowledge)
+    await sender.flush()
+    expect(received).toEqual([])
+    sender.send(report(1))
+    await sender.flush()
+    sender.send(report(2))
+    await sender.flush()
+    expect(received).toEqual([[1], [2]])
+  })
+
+  it('holds no more than the limit, however slow the sampler reads', async () => {
+    const megabyte = 1024 * 1024
+    const opened = deferred<Call>()
+    sampler = await startScriptedSampler({ streamReports: (call: Call) => opened.resolve(call) })
+    connection = testConnection(sampler.address, { reportQueueLimit: 8 })
+    const sender = new ReportSender(connection)
+    for (let sequence = 1; sequence <= 8; sequence++) sender.send(report(sequence, megabyte))
+    expect(() => sender.send(report(9))).toThrow(QueueFullError)
+    const call = await opened.promise
+    call.on('data', ({ report: one }: StreamReportsRequest) => one && acknowledge(call, one))
+    await sender.flush()
+    expect(sender.queue.length).toBe(0)
+  })
+
+  it('gives up what is left when the client closes', async () => {
+    const { sender } = await startSender(() => {})
+    sender.send(report(1))
+    const flushed = sender.flush()
+    connection?.close()
+    await expect(flushed).rejects.toMatchObject({ reason: 'CLIENT_CLOSED' })
+    expect(sender.signal.aborted).toBe(true)
+  })
+
+  it('takes back an idle stream that the sampler ends', async () => {
+    const ended = deferred()
+    const { sender, received } = await startSender((call, one, _, stream) => {
+      acknowledge(call, one)
+      if (stream === 0) {
+        call.emit('error', drain)
+        once(call, 'close').then(() => ended.resolve())
+      }
+    })
+    sender.send(report(1))
+    await sender.queue.drained()
+    await ended.promise
+    sender.send(report(2))
+    await sender.flush()
+    expect(received.flat()).toEqual([1, 2])
+  })
+})

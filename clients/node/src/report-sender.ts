@@ -1,0 +1,156 @@
+import { setMaxListeners } from 'node:events'
+import { status } from '@grpc/grpc-js'
+import type { LossReport, LossReportAck, StreamReportsResponse } from '@keepset/proto'
+import { RetryBudget } from './backoff.js'
+import { type Connection, ignoreError } from './connection.js'
+import { decodeError, type RpcStatus } from './decode-error.js'
+import { InternalError, type KeepsetError } from './errors.js'
+import { ReportQueue } from './report-queue.js'
+import { isRetryable } from './retry.js'
+
+type ReportStream = ReturnType<Connection['sampler']['streamReports']>
+
+/**
+ * Brings the reports of one run to the sampler, in the background, over one stream at a time.
+ *
+ * A report leaves the queue when it is acknowledged. After a broken connection all that are left are sent again, in order and
+ * with the same sequence; the sampler counts each once. What cannot be mended is remembered: `signal` is aborted with the error.
+ */
+export class ReportSender {
+  readonly queue: ReportQueue
+  /** Aborted, with the error that every later call throws, when the reports can no longer be delivered. */
+  readonly signal: AbortSignal
+  readonly #failing = new AbortController()
+  readonly #connection: Connection
+  readonly #budget: RetryBudget
+  #stream: ReportStream | undefined
+  /** How many reports of the queue, from its head, were written to the stream. */
+  #sent = 0
+  #cancelRetry: (() => void) | undefined
+
+  constructor(connection: Connection) {
+    this.queue = new ReportQueue(connection.settings.reportQueueLimit)
+    this.signal = this.#failing.signal
+    setMaxListeners(0, this.signal) // One for each plan that is open.
+    this.#connection = connection
+    this.#budget = new RetryBudget(connection.timing, connection.settings.giveUpAfterMs)
+    if (connection.signal.aborted) this.#fail(connection.signal.reason)
+    else connection.signal.addEventListener('abort', this.#onClose, { once: true })
+  }
+
+  /** Queues a report and returns; throws what {@link ReportQueue.push} throws, or the failure of the run. */
+  send(report: LossReport): void {
+    this.signal.throwIfAborted()
+    this.queue.push(report)
+    this.#write()
+  }
+
+  /** Resolves when all reports handed over until now are acknowledged. */
+  async flush(): Promise<void> {
+    await this.queue.drained()
+    if (this.queue.length === 0) this.#endStream()
+  }
+
+  /** Takes no more reports: every later call throws `reason`. Reports that are left are given up. */
+  close(reason: KeepsetError): void {
+    this.#endStream()
+    this.#fail(reason)
+  }
+
+  /** Writes as many reports as the stream takes; 'drain' calls again. */
+  #write(): void {
+    if (this.#cancelRetry || this.queue.length === this.#sent) return
+    this.#stream ??= this.#openStream()
+    while (!this.#stream.writableNeedDrain) {
+      const report = this.queue.at(this.#sent)
+      if (!report) return
+      this.#sent++
+      this.#stream.write({ report })
+    }
+  }
+
+  #openStream(): ReportStream {
+    const stream = this.#connection.sampler.streamReports()
+    const whileCurrent =
+      <Args extends unknown[]>(action: (...args: Args) => void) =>
+      (...args: Args) => {
+        if (stream === this.#stream) action(...args)
+      }
+    stream.on(
+      'data',
+      whileCurrent(({ ack }: StreamReportsResponse) => this.#acknowledge(ack)),
+    )
+    stream.on(
+      'drain',
+      whileCurrent(() => this.#write()),
+    )
+    stream.on(
+      'status',
+      whileCurrent((ended: RpcStatus) => this.#onEnd(ended)),
+    )
+    stream.on('error', ignoreError)
+    return stream
+  }
+
+  #acknowledge(ack: LossReportAck | undefined): void {
+    const oldest = this.queue.at(0)
+    const fits = ack && oldest && this.#sent > 0 && isAckOf(ack, oldest)
+    if (!fits) {
+      this.#fail(
+        new InternalError('INTERNAL', `The sampler acknowledged ${nameOf(ack)} when ${nameOf(oldest)} was next.`, {
+          reason: 'ACK_OUT_OF_ORDER',
+        }),
+      )
+      return
+    }
+    this.#budget.progress()
+    this.#sent--
+    this.queue.acknowledge()
+  }
+
+  #onEnd(ended: RpcStatus): void {
+    this.#stream = undefined
+    this.#sent = 0
+    if (ended.code !== status.OK && !isRetryable(ended)) {
+      this.#fail(decodeError(ended))
+      return
+    }
+    if (this.queue.length === 0) return
+    const delay = this.#budget.nextDelay()
+    if (delay === undefined) {
+      this.#fail(decodeError(ended))
+      return
+    }
+    this.#cancelRetry = this.#connection.timing.schedule(() => {
+      this.#cancelRetry = undefined
+      this.#write()
+    }, delay)
+  }
+
+  /** An idle stream would keep the process alive and would only be there to break. */
+  #endStream(): void {
+    this.#stream?.end()
+    this.#stream = undefined
+  }
+
+  #fail(error: KeepsetError): void {
+    if (this.signal.aborted) return
+    this.#cancelRetry?.()
+    const stream = this.#stream
+    this.#stream = undefined
+    this.#failing.abort(error)
+    this.queue.fail(error)
+    stream?.cancel()
+    this.#connection.signal.removeEventListener('abort', this.#onClose)
+  }
+
+  #onClose = (): void => this.#fail(this.#connection.signal.reason)
+}
+
+function isAckOf(ack: LossReportAck, report: LossReport): boolean {
+  return ack.epoch === report.epoch && ack.rank === report.rank && ack.sequence === report.sequence
+}
+
+function nameOf(report: LossReport | LossReportAck | undefined): string {
+  return report ? `report ${report.sequence} of epoch ${report.epoch} and rank ${report.rank}` : 'no report'
+}

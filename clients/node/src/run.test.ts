@@ -1,0 +1,129 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
+import {
+  type LossReport,
+  type PlanEpochRequest,
+  type PlanEpochResponse,
+  PlanHeader,
+  PlanReason,
+  type StreamReportsRequest,
+  type StreamReportsResponse,
+} from '@keepset/proto'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Connection } from './connection.js'
+import { Run } from './run.js'
+import { testConnection } from './testing/connection.js'
+import { deferred } from './testing/deferred.js'
+import { type ScriptedSampler, startScriptedSampler } from './testing/scripted-sampler.js'
+
+type PlanCall = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
+type ReportCall = ServerDuplexStream<StreamReportsRequest, StreamReportsResponse>
+
+let sampler: ScriptedSampler | undefined
+let connection: Connection | undefined
+
+afterEach(() => {
+  connection?.close()
+  sampler?.stop()
+})
+
+/** A run whose plans have no positions; `mayAcknowledge` holds the answers to its reports back. */
+async function startRun(mayAcknowledge: Promise<void> = Promise.resolve()) {
+  const asked: PlanEpochRequest[] = []
+  const reported: LossReport[] = []
+  sampler = await startScriptedSampler({
+    planEpoch: (call: PlanCall) => {
+      asked.push(call.request)
+      const header = PlanHeader.fromPartial({ reason: PlanReason.PLAN_REASON_WARMUP, digest: Buffer.from('same') })
+      call.write({ part: { $case: 'header', value: header } })
+      call.end()
+    },
+    streamReports: (call: ReportCall) => {
+      call.on('end', () => call.end())
+      call.on('data', async ({ report }: StreamReportsRequest) => {
+        if (!report) return
+        reported.push(report)
+        const { epoch, rank, sequence } = report
+        await mayAcknowledge
+        call.write({
+          ack: { epoch, rank, sequence, duplicate: false, observationCount: 1, nonFiniteCount: 0, repeatCount: 0 },
+        })
+      })
+    },
+  })
+  connection = testConnection(sampler.address)
+  return { run: new Run(connection, 'r'), asked, reported }
+}
+
+const one = Uint32Array.of(1)
+
+describe('Run', () => {
+  it('asks for a plan once all reports are acknowledged, and says how many there were', async () => {
+    const gate = deferred()
+    const { run, asked, reported } = await startRun(gate.promise)
+    const plan = await run.planEpoch(0)
+    for (let step = 0; step < 3; step++) plan.report(one, [step])
+    const next = run.planEpoch(1)
+    while (reported.length < 3) await turn()
+    expect(asked).toHaveLength(1)
+    gate.resolve()
+    await next
+    expect(asked.map(({ epoch, lastSequence }) => [epoch, lastSequence])).toEqual([
+      [0, 0],
+      [1, 3],
+    ])
+  })
+
+  it('numbers reports within epoch and rank', async () => {
+    const { run, asked, reported } = await startRun()
+    for (const epoch of [0, 1]) {
+      const [first, second] = [
+        await run.planEpoch(epoch, { rank: 0, worldSize: 2 }),
+        await run.planEpoch(epoch, { rank: 1, worldSize: 2 }),
+      ]
+      first.report(one, [0])
+      second.report(one, [0])
+      second.report({ indices: one }, new Float32Array(1))
+    }
+    await run.flush()
+    expect(reported.map(({ epoch, rank, sequence }) => [epoch, rank, sequence])).toEqual(
+      [0, 1].flatMap((epoch) => [
+        [epoch, 0, 1],
+        [epoch, 1, 1],
+        [epoch, 1, 2],
+      ]),
+    )
+    expect(asked.slice(2).map(({ lastSequence }) => lastSequence)).toEqual([1, 2])
+  })
+
+  it('goes on after what a trainer sent before its restart', async () => {
+    const { run, asked, reported } = await startRun()
+    const plan = await run.planEpoch(5, { startPosition: 0, reportedSequence: 7, lastSequence: 9 })
+    plan.report(one, [1])
+    await run.planEpoch(6)
+    expect(reported.map(({ sequence }) => sequence)).toEqual([8])
+    expect(asked.map(({ lastSequence }) => lastSequence)).toEqual([9, 8])
+  })
+
+  it('gives no sequence to a report that it does not take', async () => {
+    const { run, reported } = await startRun()
+    const plan = await run.planEpoch(0)
+    expect(() => plan.report(one, [1, 2])).toThrow('losses')
+    plan.report(one, [1])
+    await run.flush()
+    expect(reported.map(({ sequence }) => sequence)).toEqual([1])
+  })
+
+  it('copies what it is given', async () => {
+    const { run, reported } = await startRun()
+    const plan = await run.planEpoch(0)
+    const indices = Uint32Array.of(1, 2)
+    const losses = Float32Array.of(0.5, 0.25)
+    plan.report(indices, losses)
+    indices.fill(9)
+    losses.fill(9)
+    await run.flush()
+    expect([...(reported[0]?.sampleIndices ?? [])]).toEqual([1, 0, 0, 0, 2, 0, 0, 0])
+    expect(reported[0]?.losses.readFloatLE(4)).toBe(0.25)
+  })
+})
