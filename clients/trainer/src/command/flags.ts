@@ -1,0 +1,113 @@
+import { type Command, Option } from 'commander'
+import { resolveTrainOptions, type TrainOptions } from '../training/train-options.js'
+
+interface Flag {
+  readonly name: keyof TrainOptions
+  /** How the value is shown after the flag. */
+  readonly placeholder: string
+  readonly description: string
+  /** The default in words, where it is not a plain value. */
+  readonly defaultText: string | undefined
+  /** What does not parse stays text, for the check of the options to refuse by name. */
+  readonly parse: (given: string) => unknown
+  /** Whether the flag may stand alone, for true. */
+  readonly isSwitch: boolean
+}
+
+const makeFlag =
+  (parse: Flag['parse'], isSwitch = false) =>
+  (name: keyof TrainOptions, placeholder: string, description: string, defaultText?: string): Flag => ({
+    name,
+    placeholder: isSwitch ? `[${placeholder}]` : `<${placeholder}>`,
+    description,
+    defaultText,
+    parse,
+    isSwitch,
+  })
+
+const text = makeFlag((given) => given)
+const number = makeFlag((given) => (given.trim() === '' || Number.isNaN(Number(given)) ? given : Number(given)))
+const toggle = makeFlag((given) => (given === 'true' || given === 'false' ? given === 'true' : given), true)
+
+const groups: Readonly<Record<string, readonly Flag[]>> = {
+  'Run:': [
+    text('address', 'host:port', 'the sampler'),
+    number('connectTimeout', 'seconds', 'how long to try to reach the sampler'),
+    text('runId', 'name', 'name of the run', 'a random one, or that of the checkpoint'),
+    number('seed', 'number', 'keys first weights, augmentation and the sampler, 0 to 4294967295'),
+  ],
+  'Data:': [
+    text(
+      'data',
+      'folder',
+      'MNIST-format IDX files or CIFAR-10/100 binary files, plain or .gz',
+      'the bundled Fashion-MNIST subset',
+    ),
+    number('limit', 'images', 'train on the first images only', 'all'),
+    toggle('augment', 'true|false', 'shift training images by up to 2 pixels at random, and flip those of CIFAR'),
+  ],
+  'Training:': [
+    text('model', 'name', 'mlp, cnn or resnet8'),
+    text('backend', 'name', 'auto, tfjs-node-gpu, tfjs-node, wasm or cpu; auto takes the first that loads'),
+    number('epochs', 'count', 'epochs to train'),
+    number('batchSize', 'images', 'images a training step, 1 to 65536'),
+    number('learningRate', 'rate', 'peak of the one-cycle schedule'),
+    number('weightDecay', 'factor', 'L2 penalty on the weights, 0 to 1'),
+  ],
+  'Pruning:': [
+    text('policy', 'name', 'full, static_random, random, epsilon_greedy or ucb'),
+    number('pruneRate', 'share', 'share of the images left out, 0 up to but not including 1', '0.5, and 0 for full'),
+    number('epsilon', 'share', 'epsilon_greedy: share of the kept set drawn at random, 0 to 1', '0.1'),
+    number('alpha', 'weight', 'epsilon_greedy and ucb: weight of a new loss, above 0 and at most 1', '0.8'),
+    number('c', 'weight', 'ucb: weight of the variance, 0 or more', '1'),
+    number(
+      'selectionPeriod',
+      'epochs',
+      'epochs from one selection to the next',
+      'a twentieth of the epochs, at least 1',
+    ),
+    number('warmupEpochs', 'count', 'first epochs on all images'),
+    number('tailEpochs', 'count', 'last epochs on all images'),
+    number('positionMultiple', 'count', 'bring the length of every epoch to a multiple of this'),
+    text('shardMode', 'mode', 'pad lengthens to the multiple, drop shortens'),
+    text('nonFinite', 'mode', 'losses that are NaN or infinite: ignore counts them, reject ends the training'),
+  ],
+  'Results:': [
+    text('metrics', 'file', 'write metrics as JSON lines, overwriting the file', 'none'),
+    text('checkpoint', 'folder', 'keep a checkpoint, written after each epoch', 'none'),
+    toggle('resume', 'true|false', 'go on after the last epoch in the checkpoint'),
+  ],
+}
+
+/** Adds every option of a training to a command, in groups; each has an environment variable too. */
+export function addFlags(command: Command): void {
+  command.configureHelp({ helpWidth: 140, optionDescription: describe })
+  const defaults = resolveTrainOptions({})
+  for (const [title, flags] of Object.entries(groups)) {
+    for (const flag of flags) command.addOption(makeOption(flag, defaults[flag.name]).helpGroup(title))
+  }
+}
+
+/** How the user gave an option: by its flag or by its environment variable. */
+export function nameAsGiven(command: Command, option: string): string {
+  return command.getOptionValueSource(option) === 'env' ? environmentName(option) : `--${kebab(option)}`
+}
+
+function makeOption({ name, placeholder, description, defaultText, parse, isSwitch }: Flag, value: unknown): Option {
+  const option = new Option(`--${kebab(name)} ${placeholder}`, description).env(environmentName(name)).argParser(parse)
+  if (isSwitch) option.preset('true')
+  // A default that is stated in words is left to the training, which must tell "not given" from a value.
+  return defaultText === undefined ? option.default(value, String(value)) : option.default(undefined, defaultText)
+}
+
+function describe({ description, defaultValueDescription, envVar }: Option): string {
+  return envVar === undefined ? description : `${description}. Default: ${defaultValueDescription} [${envVar}]`
+}
+
+function environmentName(option: string): string {
+  return `KEEPSET_${kebab(option).replaceAll('-', '_').toUpperCase()}`
+}
+
+function kebab(option: string): string {
+  return option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}

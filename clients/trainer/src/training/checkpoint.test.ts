@@ -1,0 +1,146 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readDataSet } from '../data/read-data-set.js'
+import {
+  type Checkpoint,
+  CheckpointError,
+  checkpointPath,
+  loadCheckpoint,
+  openCheckpoint,
+  saveCheckpoint,
+} from './checkpoint.js'
+import { settingsOf } from './settings.js'
+import { OptionError, resolveTrainOptions, type TrainOptions } from './train-options.js'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keepset-checkpoint-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const data = readDataSet(resolveTrainOptions({}).data)
+const settings = settingsOf(resolveTrainOptions({}), data)
+const makeCheckpoint = (nextEpoch: number): Checkpoint => ({
+  runId: 'some-run',
+  settings,
+  nextEpoch,
+  lastSequence: 79,
+  records: [
+    {
+      type: 'resume',
+      time: 'now',
+      epoch: 1,
+      backend: 'wasm',
+      backendReason: 'asked for',
+      versions: { trainer: '1', node: '20', tensorflow: '4' },
+    },
+  ],
+  state: {
+    'dense/weights': {
+      shape: [2, 3],
+      values: Float32Array.of(1, -0, Number.NaN, Number.POSITIVE_INFINITY, 1e-45, nextEpoch),
+    },
+    'dense/bias': { shape: [], values: Float32Array.of(0.1) },
+  },
+})
+const open = (options: TrainOptions) => {
+  const resolved = resolveTrainOptions({ checkpoint: directory, ...options })
+  return openCheckpoint(resolved, settingsOf(resolved, data))
+}
+
+describe('saveCheckpoint and loadCheckpoint', () => {
+  it('give back what was saved, bit for bit', () => {
+    const checkpoint = makeCheckpoint(3)
+    saveCheckpoint(directory, checkpoint)
+    const loaded = loadCheckpoint(directory)
+    expect(loaded).toEqual(checkpoint)
+    const bitsOf = (values: Float32Array = new Float32Array()) => [...new Uint32Array(values.buffer)]
+    for (const [name, { values }] of Object.entries(checkpoint.state)) {
+      expect(bitsOf(loaded?.state[name]?.values)).toEqual(bitsOf(values))
+    }
+  })
+
+  it('replace the checkpoint before, and leave nothing beside it', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    saveCheckpoint(directory, makeCheckpoint(4))
+    expect(loadCheckpoint(directory)?.nextEpoch).toBe(4)
+    expect(existsSync(`${checkpointPath(directory)}.tmp`)).toBe(false)
+  })
+
+  it('keep the checkpoint before where a trainer died while it wrote the next one', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    const whole = readFileSync(checkpointPath(directory))
+    writeFileSync(`${checkpointPath(directory)}.tmp`, whole.subarray(0, whole.length / 2))
+    expect(loadCheckpoint(directory)?.nextEpoch).toBe(3)
+    saveCheckpoint(directory, makeCheckpoint(4))
+    expect(loadCheckpoint(directory)?.nextEpoch).toBe(4)
+  })
+
+  it('find none in an empty folder', () => {
+    expect(loadCheckpoint(directory)).toBeUndefined()
+  })
+
+  it('refuse a file with any byte changed, cut off, or of something else', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    const path = checkpointPath(directory)
+    const whole = readFileSync(path)
+    for (let at = 0; at < whole.length; at += 7) {
+      const damaged = Buffer.from(whole)
+      damaged[at] = (damaged[at] ?? 0) ^ 1
+      writeFileSync(path, damaged)
+      expect(() => loadCheckpoint(directory)).toThrow(CheckpointError)
+    }
+    for (const length of [0, 10, whole.length - 1]) {
+      writeFileSync(path, whole)
+      truncateSync(path, length)
+      expect(() => loadCheckpoint(directory)).toThrow(/Delete the file and start anew/)
+    }
+  })
+})
+
+describe('openCheckpoint', () => {
+  it('gives the checkpoint to a resumed training with the same settings', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    expect(open({ resume: true })?.nextEpoch).toBe(3)
+    expect(open({ resume: true, runId: 'some-run', backend: 'cpu', address: 'elsewhere:1' })?.nextEpoch).toBe(3)
+  })
+
+  it('lets a resumed training start where there is none yet, and makes the folder', () => {
+    const inner = join(directory, 'a', 'b')
+    expect(open({ checkpoint: inner, resume: true })).toBeUndefined()
+    expect(existsSync(inner)).toBe(true)
+  })
+
+  it('does not overwrite a checkpoint that was not asked for', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    expect(() => open({})).toThrow(/already holds a checkpoint. Go on from it with --resume/)
+  })
+
+  it('names every setting that differs, with both values', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    const resume = () => open({ resume: true, runId: 'other', epochs: 20, learningRate: 0.2, alpha: 0.5 })
+    expect(resume).toThrow(CheckpointError)
+    expect(resume).toThrow(
+      'runId (some-run in the checkpoint, other now), epochs (10 in the checkpoint, 20 now), ' +
+        'learningRate (0.05 in the checkpoint, 0.2 now), alpha (unset in the checkpoint, 0.5 now)',
+    )
+  })
+
+  it('refuses other images under the same path', () => {
+    saveCheckpoint(directory, makeCheckpoint(3))
+    const images = data.train.images.slice()
+    images[12_345] = (images[12_345] ?? 0) ^ 1
+    const resolved = resolveTrainOptions({ checkpoint: directory, resume: true })
+    const changed = settingsOf(resolved, { ...data, train: { ...data.train, images } })
+    expect(() => openCheckpoint(resolved, changed)).toThrow(/data \(not the same images\)/)
+  })
+
+  it('names a folder that cannot be one', () => {
+    const file = join(directory, 'file')
+    writeFileSync(file, '')
+    expect(() => open({ checkpoint: file })).toThrow(OptionError)
+    expect(() => open({ checkpoint: file })).toThrow(/checkpoint: .*cannot be written to \(EEXIST\)/)
+  })
+})

@@ -1,0 +1,26 @@
+import type { BatchMaker } from '../data/batch-maker.js'
+import type { Classifier } from '../models/classifier.js'
+
+/** Images that go through the model at once. */
+const batchSize = 500
+
+/** How a model does on the test images. */
+export interface Evaluation {
+  /** Mean loss. */
+  readonly loss: number
+  /** Share classified rightly, 0 to 1. */
+  readonly accuracy: number
+}
+
+/** Runs all `count` test images through the model. */
+export async function evaluate(classifier: Classifier, maker: BatchMaker, count: number): Promise<Evaluation> {
+  let lossSum = 0
+  let correct = 0
+  for (let start = 0; start < count; start += batchSize) {
+    const { images, labels } = maker.testBatch(start, batchSize)
+    const result = await classifier.evaluate(images, labels)
+    for (const loss of result.losses) lossSum += loss
+    correct += result.correct
+  }
+  return { loss: lossSum / count, accuracy: correct / count }
+}

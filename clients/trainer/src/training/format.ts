@@ -1,0 +1,63 @@
+import type { EpochRecord, ResumeRecord, StartRecord, SummaryRecord } from './metrics.js'
+import type { Seconds } from './stopwatch.js'
+
+const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+
+/** A whole number with thousands separators. */
+export function formatCount(value: number): string {
+  return grouped.format(value)
+}
+
+/** A share of 0 to 1 as per cent. */
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+/** A loss with four decimals. */
+export function formatLoss(loss: number | null): string {
+  return loss === null || !Number.isFinite(loss) ? 'not finite' : loss.toFixed(4)
+}
+
+/** The lines that begin a training's output. */
+export function formatStart(start: StartRecord, resume?: ResumeRecord): string[] {
+  const { settings } = start
+  const environment = resume ?? start
+  const pruning = settings.policy === 'full' ? 'full' : `${settings.policy}, prune rate ${settings.pruneRate}`
+  const lines = [
+    `run ${start.runId}: ${settings.model} with ${formatCount(start.parameterCount)} parameters, ${pruning}, ` +
+      `${formatCount(start.trainCount)} training and ${formatCount(start.testCount)} test images`,
+    `backend ${environment.backend}: ${environment.backendReason}`,
+  ]
+  if (resume) lines.push(`resumed at epoch ${resume.epoch}${describeChange(start, resume)}`)
+  return lines
+}
+
+function describeChange(start: StartRecord, resume: ResumeRecord): string {
+  if (start.backend === resume.backend) return ''
+  return ` (begun on backend ${start.backend}: results will differ in rounding from those of an undisturbed training)`
+}
+
+/** One line an epoch. */
+export function formatEpoch(record: EpochRecord, epochs: number): string {
+  return [
+    `epoch ${String(record.epoch).padStart(String(epochs - 1).length)} of ${epochs}`,
+    `loss ${formatLoss(record.loss)}`,
+    `test accuracy ${formatShare(record.testAccuracy)}`,
+    `kept ${formatShare(record.keptShare)} (${record.reason})`,
+    `saving ${formatShare(record.saving)}`,
+    `${formatCount(record.imagesPerSecond)} images/s`,
+    `${record.seconds.total.toFixed(1)} s`,
+  ].join('  ')
+}
+
+/** The line that ends a training's output. */
+export function formatSummary(summary: SummaryRecord): string {
+  return (
+    `done: test accuracy ${formatShare(summary.testAccuracy)} after ${summary.epochs} epochs, ` +
+    `${formatCount(summary.samplesTrained)} images trained, saving ${formatShare(summary.saving)}, ${formatSeconds(summary.seconds)}`
+  )
+}
+
+function formatSeconds({ train, sampler, evaluate, total }: Seconds): string {
+  return `${total.toFixed(1)} s (training ${train.toFixed(1)}, sampler ${sampler.toFixed(1)}, evaluation ${evaluate.toFixed(1)})`
+}

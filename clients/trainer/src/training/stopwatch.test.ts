@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { StoppedError } from './stop.js'
+import { Stopwatch, secondsBetween } from './stopwatch.js'
+
+/** A clock that moves only when told to: in seconds. */
+let now = 0
+const pass = (seconds: number) => {
+  now += seconds
+}
+beforeEach(() => {
+  now = 100
+  vi.spyOn(performance, 'now').mockImplementation(() => now * 1000)
+})
+afterEach(() => vi.restoreAllMocks())
+
+describe('Stopwatch', () => {
+  it('adds up each part, and the wall-clock time over all', async () => {
+    const stopwatch = new Stopwatch()
+    expect(await stopwatch.measure('train', () => pass(2))).toBeUndefined()
+    expect(await stopwatch.measure('train', () => 'result')).toBe('result')
+    await stopwatch.measure('sampler', async () => pass(0.5))
+    pass(0.25)
+    await stopwatch.measure('train', () => pass(1))
+    expect(stopwatch.read()).toEqual({ train: 3, sampler: 0.5, evaluate: 0, total: 3.75 })
+  })
+
+  it('counts work that fails', async () => {
+    const stopwatch = new Stopwatch()
+    const work = stopwatch.measure('evaluate', () => {
+      pass(2)
+      throw new Error('no')
+    })
+    await expect(work).rejects.toThrow('no')
+    expect(stopwatch.read().evaluate).toBe(2)
+  })
+
+  it('goes on from the seconds of an interrupted training', async () => {
+    const stopwatch = new Stopwatch({ train: 10, sampler: 1, evaluate: 2, total: 14 })
+    const before = stopwatch.read()
+    await stopwatch.measure('evaluate', () => pass(3))
+    expect(stopwatch.read()).toEqual({ train: 10, sampler: 1, evaluate: 5, total: 17 })
+    expect(secondsBetween(before, stopwatch.read())).toEqual({ train: 0, sampler: 0, evaluate: 3, total: 3 })
+  })
+})
+
+describe('measureEach', () => {
+  async function* items(closed: () => void) {
+    try {
+      for (const item of [1, 2, 3]) {
+        pass(1)
+        yield item
+      }
+      pass(0.5)
+    } finally {
+      closed()
+    }
+  }
+
+  it('counts the waiting for items and for the end, not what is done with them', async () => {
+    const stopwatch = new Stopwatch()
+    const seen: number[] = []
+    for await (const item of stopwatch.measureEach(
+      'sampler',
+      items(() => {}),
+    )) {
+      seen.push(item)
+      pass(10)
+    }
+    expect(seen).toEqual([1, 2, 3])
+    expect(stopwatch.read()).toEqual({ train: 0, sampler: 3.5, evaluate: 0, total: 33.5 })
+  })
+
+  it('closes the items when the loop ends early', async () => {
+    const closed = vi.fn()
+    for await (const item of new Stopwatch().measureEach('sampler', items(closed))) if (item === 2) break
+    expect(closed).toHaveBeenCalledOnce()
+  })
+
+  it('stops waiting for an item that does not come when the signal asks to', async () => {
+    const controller = new AbortController()
+    const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<number>>(() => {}) }) }
+    const waiting = new Stopwatch().measureEach('sampler', never, controller.signal).next()
+    controller.abort()
+    await expect(waiting).rejects.toThrow(StoppedError)
+  })
+})

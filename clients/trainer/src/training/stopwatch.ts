@@ -1,0 +1,81 @@
+import { unlessStopped } from './stop.js'
+
+/** Where the time of a training went, in seconds. */
+export interface Seconds {
+  /** Making batches and training steps. */
+  readonly train: number
+  /** Waiting for the sampler: creating the run, plans, batches of plans, handing over and flushing reports, finishing the run. */
+  readonly sampler: number
+  /** Evaluation on the test set. */
+  readonly evaluate: number
+  /** Wall-clock time; what the parts do not account for is writing metrics and checkpoints. */
+  readonly total: number
+}
+
+/** A part of a training's time. */
+export type TimedPart = Exclude<keyof Seconds, 'total'>
+
+const zero: Seconds = { train: 0, sampler: 0, evaluate: 0, total: 0 }
+
+/** Adds up the time that each part of a training takes. Parts must not be measured inside each other. */
+export class Stopwatch {
+  readonly #parts: Record<TimedPart, number>
+  readonly #start: number
+
+  /** @param before seconds that an interrupted training had taken, to go on from */
+  constructor(before: Seconds = zero) {
+    this.#parts = { train: before.train, sampler: before.sampler, evaluate: before.evaluate }
+    this.#start = performance.now() - before.total * 1000
+  }
+
+  /** Runs the work and adds the time until it settles. */
+  async measure<T>(part: TimedPart, work: () => T | Promise<T>): Promise<T> {
+    const start = performance.now()
+    try {
+      return await work()
+    } finally {
+      this.#parts[part] += (performance.now() - start) / 1000
+    }
+  }
+
+  /**
+   * Passes on the items of an iterable and adds the time spent waiting for each, and for the end.
+   *
+   * @throws {StoppedError} if the signal asks to stop while an item is waited for
+   */
+  async *measureEach<T>(
+    part: TimedPart,
+    items: AsyncIterable<T>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<T, void, undefined> {
+    const iterator = items[Symbol.asyncIterator]()
+    let open = true
+    try {
+      for (;;) {
+        // An iterator that failed, or that is left waiting, is not to be closed: as in the language's own loop.
+        open = false
+        const result = await this.measure(part, () => unlessStopped(signal, iterator.next()))
+        if (result.done) return
+        open = true
+        yield result.value
+      }
+    } finally {
+      if (open) await iterator.return?.()
+    }
+  }
+
+  /** Seconds so far. */
+  read(): Seconds {
+    return { ...this.#parts, total: (performance.now() - this.#start) / 1000 }
+  }
+}
+
+/** What was spent between two readings. */
+export function secondsBetween(before: Seconds, after: Seconds): Seconds {
+  return {
+    train: after.train - before.train,
+    sampler: after.sampler - before.sampler,
+    evaluate: after.evaluate - before.evaluate,
+    total: after.total - before.total,
+  }
+}

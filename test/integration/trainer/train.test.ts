@@ -1,0 +1,236 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, PreconditionError, UnavailableError } from '@keepset/client'
+import { type Sampler, startSampler } from '@keepset/sampler'
+import {
+  bundledDataDirectory,
+  CheckpointError,
+  type EpochRecord,
+  loadCheckpoint,
+  StoppedError,
+  type TrainOptions,
+  train,
+} from '@keepset/trainer'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeTinyDataSet } from '../../support/tiny-data-set.js'
+
+let sampler: Sampler
+let folder: string
+let data: string
+beforeAll(async () => {
+  sampler = await startSampler({ logLevel: 'silent' })
+  folder = mkdtempSync(join(tmpdir(), 'keepset-train-'))
+  data = join(folder, 'data')
+  writeTinyDataSet(data, 501, 50)
+})
+afterAll(async () => {
+  await sampler.stop()
+  rmSync(folder, { recursive: true })
+})
+
+/** Epochs of milliseconds and, on wasm, deterministic. */
+const quick = (options: TrainOptions): TrainOptions => ({
+  address: sampler.addresses.grpc,
+  backend: 'wasm',
+  model: 'mlp',
+  data,
+  batchSize: 32,
+  epochs: 4,
+  seed: 3,
+  ...options,
+})
+
+/** What an epoch's record says apart from times. */
+const outcome = ({ seconds, secondsSoFar, imagesPerSecond, ...rest }: EpochRecord) => rest
+const readLines = (path: string) =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe('train', { timeout: 120_000 }, () => {
+  it('learns on half of the images, keeps exactly k of them, and accounts for images and time', async () => {
+    const metrics = join(folder, 'deep', 'metrics.jsonl')
+    const { start, epochs, summary } = await train(
+      quick({ runId: 'learns', data: bundledDataDirectory, batchSize: 128, limit: 4_001, metrics }),
+    )
+
+    expect(summary.testAccuracy).toBeGreaterThan(0.6)
+    const kept = Math.floor(0.5 * 4_001)
+    expect(epochs.map(({ keptCount }) => keptCount)).toEqual([4_001, kept, kept, kept])
+    expect(epochs.map(({ reason }) => reason)).toEqual(['warmup', 'selected', 'selected', 'selected'])
+    expect(summary.samplesTrained).toBe(4_001 + 3 * kept)
+    expect(summary.saving).toBeCloseTo(1 - summary.samplesTrained / (4 * 4_001), 12)
+    expect(epochs.at(-1)?.saving).toBe(summary.saving)
+
+    const before = { train: 0, sampler: 0, evaluate: 0, total: 0 }
+    for (const { seconds, secondsSoFar } of epochs) {
+      expect(seconds.train + seconds.sampler + seconds.evaluate).toBeLessThanOrEqual(seconds.total)
+      for (const part of ['train', 'sampler', 'evaluate', 'total'] as const) {
+        expect(seconds[part]).toBeGreaterThan(0)
+        expect(secondsSoFar[part]).toBeGreaterThanOrEqual(before[part] + seconds[part] - 1e-9)
+        before[part] = secondsSoFar[part]
+      }
+    }
+    for (const part of ['train', 'sampler', 'evaluate', 'total'] as const) {
+      expect(summary.seconds[part]).toBeGreaterThanOrEqual(before[part])
+    }
+    expect(readLines(metrics)).toEqual([start, ...epochs, summary].map((record) => JSON.parse(JSON.stringify(record))))
+
+    const client = connect(sampler.addresses.grpc)
+    const info = await client.getRun('learns')
+    client.close()
+    expect(info.state).toBe('finished')
+    expect(info.progress).toMatchObject({
+      observations: summary.samplesTrained,
+      nonFinite: 0,
+      repeats: 0,
+      epochsPlanned: 4,
+    })
+  })
+
+  it('gives records of a stable form', async () => {
+    const { start, epochs, summary } = await train(quick({ runId: 'form', epochs: 1, limit: 500, policy: 'full' }))
+    const number = expect.any(Number)
+    const text = expect.any(String)
+    const seconds = { train: number, sampler: number, evaluate: number, total: number }
+    expect(start).toEqual({
+      type: 'start',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      runId: 'form',
+      settings: expect.objectContaining({ model: 'mlp', policy: 'full', pruneRate: 0, limit: 500 }),
+      parameterCount: number,
+      trainCount: 500,
+      testCount: 50,
+      backend: 'wasm',
+      backendReason: text,
+      versions: { trainer: text, node: text, tensorflow: text },
+    })
+    expect(epochs).toEqual([
+      {
+        type: 'epoch',
+        epoch: 0,
+        loss: number,
+        testLoss: number,
+        testAccuracy: number,
+        keptCount: 500,
+        positionCount: 500,
+        keptShare: 1,
+        saving: 0,
+        selectionEpoch: 0,
+        reason: 'warmup',
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        imagesPerSecond: number,
+        samplesTrained: 500,
+        seconds,
+        secondsSoFar: seconds,
+      },
+    ])
+    expect(summary).toEqual({
+      type: 'summary',
+      runId: 'form',
+      epochs: 1,
+      testLoss: number,
+      testAccuracy: number,
+      samplesTrained: 500,
+      saving: 0,
+      seconds,
+    })
+  })
+
+  it('brings the epochs to a multiple of what was asked', async () => {
+    const { epochs } = await train(
+      quick({ runId: 'multiple', epochs: 2, limit: 300, policy: 'random', positionMultiple: 128, shardMode: 'drop' }),
+    )
+    expect(epochs.map(({ keptCount, positionCount }) => [keptCount, positionCount])).toEqual([
+      [300, 256],
+      [150, 128],
+    ])
+  })
+
+  it('refuses a run that is over, and leaves the metrics of that run as they are where no sampler answers', async () => {
+    const metrics = join(folder, 'kept.jsonl')
+    const options = quick({ runId: 'over', epochs: 1, metrics })
+    await train(options)
+    const lines = readLines(metrics)
+    await expect(train({ ...options, address: '127.0.0.1:1', connectTimeout: 1 })).rejects.toThrow(UnavailableError)
+    expect(readLines(metrics)).toEqual(lines)
+    await expect(train({ ...options, metrics: join(folder, 'other.jsonl') })).rejects.toThrow(PreconditionError)
+  })
+
+  it('names a metrics file that cannot be written', async () => {
+    await expect(train(quick({ metrics: join(data, 't10k-labels-idx1-ubyte', 'metrics') }))).rejects.toThrow(
+      /^metrics: .* cannot be written \(E[A-Z]+\): give another file$/,
+    )
+  })
+})
+
+describe('train with a checkpoint', { timeout: 120_000 }, () => {
+  /** Trains and stops after the given batch of the given epoch, as a signal would. */
+  async function trainUntil(options: TrainOptions, epoch: number, batch: number): Promise<void> {
+    const stop = new AbortController()
+    let current = -1
+    let batches = 0
+    const progress = {
+      epochPlanned: (planned: number) => {
+        current = planned
+        batches = 0
+      },
+      batchTrained: () => {
+        batches++
+        if (current === epoch && batches === batch) stop.abort()
+      },
+    }
+    await expect(train(options, { progress, signal: stop.signal })).rejects.toThrow(StoppedError)
+  }
+
+  it.each(['ucb', 'epsilon_greedy'] as const)(
+    'goes on after a stop in mid-epoch exactly as an undisturbed training: %s, augmented',
+    async (policy) => {
+      const folderOf = (name: string) => join(folder, `${policy}-${name}`)
+      const options = quick({ policy, augment: true })
+      const whole = await train({ ...options, runId: `${policy}-whole`, checkpoint: folderOf('whole') })
+
+      const metrics = `${folderOf('parts')}.jsonl`
+      const parts = { ...options, runId: `${policy}-parts`, checkpoint: folderOf('parts'), metrics, resume: true }
+      await trainUntil(parts, 0, 2)
+      await trainUntil(parts, 2, 3)
+      expect(loadCheckpoint(folderOf('parts'))?.nextEpoch).toBe(2)
+      const resumed = await train(parts)
+
+      expect(resumed.epochs.map(outcome)).toEqual(whole.epochs.map(outcome))
+      const states = ['whole', 'parts'].map((name) => loadCheckpoint(folderOf(name))?.state)
+      expect(states[1]).toEqual(states[0])
+      expect(readLines(metrics).map(({ type, epoch }) => (epoch === undefined ? type : `${type} ${epoch}`))).toEqual([
+        'start',
+        'epoch 0',
+        'epoch 1',
+        'resume 2',
+        'epoch 2',
+        'epoch 3',
+        'summary',
+      ])
+      const [last, ...earlier] = resumed.epochs.map(({ secondsSoFar }) => secondsSoFar.total).reverse()
+      expect(last).toBeGreaterThan(Math.max(...earlier))
+    },
+  )
+
+  it('takes the name of the run from the checkpoint, and has nothing to do once all epochs are done', async () => {
+    const options = quick({ checkpoint: join(folder, 'done'), epochs: 2 })
+    const first = await train(options)
+    const again = await train({ ...options, resume: true })
+    expect(again.start).toEqual(first.start)
+    expect(again.epochs).toEqual(first.epochs)
+    expect(again.summary).toMatchObject({ runId: first.summary.runId, testAccuracy: first.summary.testAccuracy })
+  })
+
+  it('refuses to go on with other settings, and to overwrite what was not asked for', async () => {
+    const options = quick({ checkpoint: join(folder, 'settings'), epochs: 1 })
+    await train(options)
+    await expect(train({ ...options, resume: true, batchSize: 64, limit: 500 })).rejects.toThrow(
+      /batchSize \(32 in the checkpoint, 64 now\), data \(not the same images\), limit \(unset in the checkpoint, 500 now\)/,
+    )
+    await expect(train(options)).rejects.toThrow(CheckpointError)
+  })
+})
