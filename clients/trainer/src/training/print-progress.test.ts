@@ -67,7 +67,7 @@ describe('LineProgress', () => {
     progress.epochFinished(epoch)
     progress.finished(summary)
     expect(printed()).toBe(
-      'run some-run: cnn with 12,345 parameters, ucb, prune rate 0.5, 10,000 training and 2,000 test images\n' +
+      'run some-run: mlp with 12,345 parameters, ucb, prune rate 0.5, 10,000 training and 2,000 test images\n' +
         'backend wasm: asked for\n' +
         'epoch  3 of 12  loss 0.1234  test accuracy 87.6 %  kept 50.0 % (selected)  saving 37.5 %  2,000 images/s  3.8 s\n' +
         'done: test accuracy 90.0 % after 12 epochs, 65,000 images trained, saving 45.8 %, ' +

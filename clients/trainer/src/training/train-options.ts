@@ -54,7 +54,7 @@ const schema = z.strictObject({
   limit: wholeNumber(1, largest32).optional(),
   /** Randomly shift the training images, and flip those of CIFAR. */
   augment: z.boolean('must be true or false').default(false),
-  model: oneOf(['mlp', 'cnn', 'resnet8']).default('cnn'),
+  model: oneOf(['mlp', 'cnn', 'resnet8']).default('mlp'),
   backend: oneOf(['auto', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu']).default('auto'),
   epochs: wholeNumber(1, largest32).default(10),
   /** Images a training step. */
