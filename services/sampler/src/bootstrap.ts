@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { endianness } from 'node:os'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config/config.js'
@@ -16,7 +17,7 @@ export { type Config, ConfigError, readConfig } from './config/config.js'
 export interface Sampler {
   /** Bound addresses, host:port. */
   readonly addresses: { readonly grpc: string; readonly http: string }
-  /** Drains: takes no more calls, ends waits and streams with UNAVAILABLE, closes. */
+  /** Drains: takes no more calls, ends waits and streams with UNAVAILABLE, closes. Resolves when that is logged, too. */
   stop(): Promise<void>
 }
 
@@ -44,7 +45,8 @@ function logRuns(logger: Logger): RunListener {
  */
 export async function startSampler(given: Partial<Config> = {}, logger?: Logger): Promise<Sampler> {
   const config = readConfig({ listen: '127.0.0.1:0', http: '127.0.0.1:0', ...given })
-  const log = logger ?? pino({ level: config.logLevel })
+  // Written without blocking; with a minLength of 0 flush() would not wait.
+  const log = logger ?? pino({ level: config.logLevel }, pino.destination({ minLength: 1 }))
   if (endianness() !== 'LE') throw new Error('the sampler needs a little-endian machine')
   const store = new MemoryStore()
   const registry = new RunRegistry(store, config, {
@@ -53,8 +55,12 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
     listener: logRuns(log),
   })
   const drain = new AbortController()
+  setMaxListeners(0, drain.signal) // Every call that waits or streams listens.
   const grpc = await GrpcServer.start(registry, log, drain.signal, config)
-  const web = await startWebServer(config.http, drain.signal)
+  const web = await startWebServer(config.http, drain.signal).catch(async (error: unknown) => {
+    await grpc.stop(0)
+    throw error
+  })
   const addresses = { grpc: grpc.address, http: web.address }
   log.info({ ...addresses, store: store.durability }, 'listening')
   return {
@@ -65,6 +71,7 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
       await grpc.stop(config.drainSeconds * 1000)
       await web.stop()
       log.info('stopped')
+      await new Promise<void>((resolve) => log.flush(() => resolve()))
     },
   }
 }

@@ -15,11 +15,13 @@ function fail(error: unknown): never {
 }
 
 async function serve(given: Record<string, string>): Promise<void> {
-  const sampler = await startSampler(readConfig(given))
+  const starting = startSampler(readConfig(given))
   const stop = () => {
-    sampler.stop().then(() => process.exit(0), fail)
+    starting.then((sampler) => sampler.stop()).then(() => process.exit(0), fail)
   }
+  // Before "listening" is logged: a signal may follow at once.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+  await starting
 }
 
 /** Hands over to the trainer, a package of its own: the sampler does not need TensorFlow.js to be installed. */

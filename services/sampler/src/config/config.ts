@@ -2,8 +2,14 @@ import { z } from 'zod'
 
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}$/, 'must be HOST:PORT, for example 127.0.0.1:50051')
-const count = (upper: number) => z.coerce.number().int().min(1).max(upper)
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}$/, {
+    error: 'must be HOST:PORT, for example 127.0.0.1:50051',
+    abort: true,
+  })
+  .refine((value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 0xffff, 'must have a port up to 65535')
+/** Number() reads an empty text as 0: a variable that is set to nothing is a mistake. */
+const number = <T extends z.ZodType>(type: T) => z.preprocess((value) => (value === '' ? Number.NaN : value), type)
+const count = (upper: number) => number(z.coerce.number().int().min(1).max(upper))
 
 const schema = z.object({
   listen: address,
@@ -13,7 +19,7 @@ const schema = z.object({
   maxRuns: count(1_000_000),
   maxSamples: count(0xffffffff),
   maxMessageBytes: count(64 * 1024 * 1024),
-  drainSeconds: z.coerce.number().min(0).max(3600),
+  drainSeconds: number(z.coerce.number().min(0).max(3600)),
 })
 
 /** Settings of a sampler process, checked. Frozen: nothing changes them once it runs. */

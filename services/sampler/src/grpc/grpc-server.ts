@@ -1,8 +1,10 @@
+import { setMaxListeners } from 'node:events'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { RunServiceService, SamplerServiceService } from '@keepset/proto'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
 import type { RunRegistry } from '../runs/run-registry.js'
+import { endForeignStreams } from './end-foreign-streams.js'
 import { addReflection } from './reflection.js'
 import { runService } from './run-service.js'
 import { samplerService } from './sampler-service.js'
@@ -15,6 +17,12 @@ export interface GrpcOptions {
   readonly maxMessageBytes: number
 }
 
+/**
+ * A host that is lost without a word is noticed after two minutes, and holds its place in a barrier no longer.
+ * Generous, since a trainer in one thread answers no ping while it computes.
+ */
+const keepalive = { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 60_000 }
+
 const SERVICES = ['', 'keepset.v1.RunService', 'keepset.v1.SamplerService']
 
 /** The gRPC side of a sampler: its services, health and reflection. */
@@ -23,11 +31,13 @@ export class GrpcServer {
   readonly address: string
   readonly #server: Server
   readonly #health: HealthImplementation
+  readonly #stopping: AbortController
 
-  private constructor(address: string, server: Server, health: HealthImplementation) {
+  private constructor(address: string, server: Server, health: HealthImplementation, stopping: AbortController) {
     this.address = address
     this.#server = server
     this.#health = health
+    this.#stopping = stopping
   }
 
   /** Binds and serves; calls that wait or stream end with the reason of `drain` when that aborts. Rejects if the address cannot be bound. */
@@ -37,7 +47,13 @@ export class GrpcServer {
     drain: AbortSignal,
     options: GrpcOptions,
   ): Promise<GrpcServer> {
-    const server = new Server({ 'grpc.max_receive_message_length': options.maxMessageBytes })
+    const stopping = new AbortController()
+    setMaxListeners(0, stopping.signal)
+    const server = new Server({
+      'grpc.max_receive_message_length': options.maxMessageBytes,
+      ...keepalive,
+      interceptors: [endForeignStreams(stopping.signal)],
+    })
     const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'SERVING'])))
     server.addService(RunServiceService, runService(registry, logger, drain))
     server.addService(SamplerServiceService, samplerService(registry, logger, drain))
@@ -51,7 +67,7 @@ export class GrpcServer {
       )
     })
     const host = options.listen.slice(0, options.listen.lastIndexOf(':'))
-    return new GrpcServer(`${host}:${port}`, server, health)
+    return new GrpcServer(`${host}:${port}`, server, health, stopping)
   }
 
   /**
@@ -60,6 +76,7 @@ export class GrpcServer {
    */
   async stop(graceMs: number): Promise<void> {
     for (const service of SERVICES) this.#health.setStatus(service, 'NOT_SERVING')
+    this.#stopping.abort()
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => this.#server.forceShutdown(), graceMs)
       this.#server.tryShutdown(() => {

@@ -193,5 +193,6 @@ export function writePageToken(runId: string): string {
 export function readPageToken(token: string): string {
   const runId = Buffer.from(token, 'base64url').toString()
   if (writePageToken(runId) === token) return runId
-  throw invalidField('page_token', 'page_token is not one that this sampler gave out; start over with an empty one')
+  const rule = 'it must be one that this sampler gave out, or empty for the first page'
+  throw invalidField('page_token', `page_token is ${JSON.stringify(token.slice(0, 200))}; ${rule}`)
 }

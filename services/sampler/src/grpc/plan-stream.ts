@@ -10,7 +10,8 @@ type PlanCall = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
 const CHUNK_POSITIONS = 0x20000
 
 /** Resolves when the message is handed to the connection: a slow reader holds one message here, not its whole plan. */
-function write(call: PlanCall, message: PlanEpochResponse, signal: AbortSignal): Promise<void> {
+async function write(call: PlanCall, message: PlanEpochResponse, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted() // The callback of a write to a call that is over never comes.
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
@@ -28,7 +29,6 @@ export async function writePlan(call: PlanCall, run: Run, plan: Plan, signal: Ab
   const positions = positionCount(plan.order.length, plan.sharding)
   await write(call, { part: { $case: 'header', value: writePlanHeader(run, plan) } }, signal)
   for (let startPosition = start; startPosition < positions; startPosition += CHUNK_POSITIONS) {
-    signal.throwIfAborted()
     const end = Math.min(startPosition + CHUNK_POSITIONS, positions)
     const sampleIndices = packIndices(rankPositions(plan.order, rank, plan.sharding, startPosition, end))
     await write(call, { part: { $case: 'chunk', value: { startPosition, sampleIndices } } }, signal)

@@ -33,6 +33,9 @@ export class RunError extends Error {
   }
 }
 
+/** Longer ones cannot exist. */
+export const MAX_RUN_ID_LENGTH = 128
+
 /** INVALID_FIELD for one or more fields. */
 export function invalidFields(violations: readonly FieldViolation[]): RunError {
   const message = violations.map(({ description }) => description).join('; ')
@@ -45,5 +48,6 @@ export function invalidField(field: string, description: string): RunError {
 }
 
 export function runNotFound(runId: string): RunError {
-  return new RunError('RUN_NOT_FOUND', runId, `there is no run "${runId}"; create it with CreateRun`)
+  const shown = runId.slice(0, MAX_RUN_ID_LENGTH)
+  return new RunError('RUN_NOT_FOUND', shown, `there is no run "${shown}"; create it with CreateRun`)
 }

@@ -102,6 +102,19 @@ describe('RunOwner', () => {
     })
   })
 
+  it('tells a rank that never asked from one that asked and went away', async () => {
+    const { owner } = ownerOf()
+    const gone = new AbortController()
+    const left = owner.planEpoch(request(0, { rank: 1, worldSize: 3 }), forever, gone.signal)
+    gone.abort(new Error('gone'))
+    await expect(left).rejects.toThrow('gone')
+    await expect(owner.planEpoch(request(0, { worldSize: 3 }), 0, never)).rejects.toThrow(
+      'rank 2 of 3 did not ask for it; rank 1 of 3 asked, but waits no more',
+    )
+    // With another world size nobody has asked yet.
+    await expect(owner.planEpoch(request(0, { worldSize: 2 }), 0, never)).rejects.toThrow('rank 1 of 2 did not ask')
+  })
+
   it('plans when a rank whose time was up asks again', async () => {
     const { owner } = ownerOf()
     await expect(owner.planEpoch(request(0, { rank: 1, worldSize: 2 }), 0, never)).rejects.toThrow(/rank 0 of 2/)

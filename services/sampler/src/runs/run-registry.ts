@@ -23,6 +23,13 @@ function checkRunId(runId: string): void {
   throw invalidField('run_id', `run_id is ${JSON.stringify(runId.slice(0, 200))}; it must be ${rule}`)
 }
 
+const toSnakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** A value of a spec as text. */
+function show(value: RunSpec[keyof RunSpec]): string {
+  return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? part.toString() : part)) ?? 'unset'
+}
+
 /** All runs of a sampler, by their run_id. Nothing is shared between runs. */
 export class RunRegistry {
   readonly #owners = new Map<string, RunOwner>()
@@ -123,9 +130,11 @@ export class RunRegistry {
 
   #checkSameSpec(run: Run, spec: RunSpec): void {
     const fields = Object.keys(spec) as (keyof RunSpec)[]
-    const differing = fields.filter((field) => !isDeepStrictEqual(spec[field], run.spec[field]))
-    if (differing.length === 0) return
-    const message = `run "${run.runId}" exists with another spec (${differing.join(', ')}); take another run_id, or delete the run`
+    const differences = fields
+      .filter((field) => !isDeepStrictEqual(spec[field], run.spec[field]))
+      .map((field) => `spec.${toSnakeCase(field)} is ${show(spec[field])}, there ${show(run.spec[field])}`)
+    if (differences.length === 0) return
+    const message = `run "${run.runId}" exists with another spec (${differences.join('; ')}); take another run_id, or delete the run`
     throw new RunError('RUN_EXISTS', run.runId, message)
   }
 }

@@ -59,6 +59,7 @@ describe('resolveRunSpec', () => {
     ['spec.selection_period', { selectionPeriod: 0 }, '0'],
     ['spec.tail_epochs', { tailEpochs: 2 }, 'total_epochs is not set'],
     ['spec.tail_epochs', { tailEpochs: 2, totalEpochs: 2 }, 'exceed spec.total_epochs 2'],
+    ['spec.warmup_epochs', { warmupEpochs: 5, totalEpochs: 3 }, 'exceed spec.total_epochs 3'],
     ['spec.position_multiple', { positionMultiple: 0 }, '0'],
     ['spec.position_multiple', { positionMultiple: 2 ** 21 }, '2097152'],
     ['spec.ucb.c', { policy: { name: 'ucb', settings: { c: -1 } } }, '-1'],

@@ -65,14 +65,14 @@ function checkSchedule({ pruneRateSchedule, sampleCount }: RequestedRunSpec): Fi
   })
 }
 
-function checkTail(totalEpochs: number | undefined, warmupEpochs: number, tailEpochs: number): FieldViolation[] {
-  if (tailEpochs === 0) return []
-  const field = 'spec.tail_epochs'
+function checkFullEpochs(totalEpochs: number | undefined, warmupEpochs: number, tailEpochs: number): FieldViolation[] {
+  const field = tailEpochs > 0 ? 'spec.tail_epochs' : 'spec.warmup_epochs'
   if (totalEpochs === undefined) {
+    if (tailEpochs === 0) return []
     return [{ field, description: `${field} is ${tailEpochs} but spec.total_epochs is not set; set it` }]
   }
-  if (warmupEpochs + tailEpochs <= totalEpochs) return []
-  const description = `${field} ${tailEpochs} and spec.warmup_epochs ${warmupEpochs} exceed spec.total_epochs ${totalEpochs}`
+  if (totalEpochs === 0 || warmupEpochs + tailEpochs <= totalEpochs) return []
+  const description = `spec.warmup_epochs ${warmupEpochs} and spec.tail_epochs ${tailEpochs} exceed spec.total_epochs ${totalEpochs}; lower them`
   return [{ field, description }]
 }
 
@@ -100,7 +100,7 @@ export function resolveRunSpec(requested: RequestedRunSpec): RunSpec {
     ...checkSchedule(requested),
     ...checkRange('spec.total_epochs', totalEpochs ?? 1, 1, MAX_U32),
     ...checkRange('spec.selection_period', selectionPeriod, 1, MAX_U32),
-    ...checkTail(totalEpochs, warmupEpochs, tailEpochs),
+    ...checkFullEpochs(totalEpochs, warmupEpochs, tailEpochs),
     ...checkRange('spec.position_multiple', positionMultiple, 1, MAX_POSITION_MULTIPLE),
     ...checkBaseline(choice, requested),
     ...violations.map(({ field, description }) => ({

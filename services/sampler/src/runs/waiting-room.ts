@@ -25,8 +25,9 @@ function nameRanks(ranks: readonly number[]): string {
 export class WaitingRoom {
   readonly #run: Run
   readonly #waiters = new Set<Waiter>()
-  /** Ranks that asked for this epoch, also those that stopped waiting: who is missing must not depend on whose time ran out first. */
+  /** Ranks that asked for this epoch with the world size of those who wait, also those that wait no more: to name who is missing, and how. */
   readonly #askedRanks = new Set<number>()
+  #askedWorldSize = 0
 
   constructor(run: Run) {
     this.#run = run
@@ -41,6 +42,8 @@ export class WaitingRoom {
     if (worldSize !== undefined && worldSize !== request.worldSize) {
       return Promise.reject(worldSizeMismatch(request, `other ranks wait for epoch ${request.epoch} with ${worldSize}`))
     }
+    if (request.worldSize !== this.#askedWorldSize) this.#askedRanks.clear()
+    this.#askedWorldSize = request.worldSize
     return new Promise<Plan>((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer)
@@ -105,15 +108,21 @@ export class WaitingRoom {
   }
 
   #timeout(): RunError {
-    const worldSize = this.worldSize ?? 0
-    const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter((rank) => !this.#askedRanks.has(rank))
-    const reasons = missing.length > 0 ? [`${nameRanks(missing)} of ${worldSize} did not ask for it`] : []
+    const worldSize = this.#askedWorldSize
+    const waiting = this.#presentRanks()
+    const absent = Array.from({ length: worldSize }, (_, rank) => rank).filter((rank) => !waiting.has(rank))
+    const never = absent.filter((rank) => !this.#askedRanks.has(rank))
+    const gone = absent.filter((rank) => this.#askedRanks.has(rank))
+    const reasons = []
+    if (never.length > 0) reasons.push(`${nameRanks(never)} of ${worldSize} did not ask for it`)
+    if (gone.length > 0)
+      reasons.push(`${nameRanks(gone)} of ${worldSize} asked, but ${gone.length === 1 ? 'waits' : 'wait'} no more`)
     for (const { epoch, rank, lastSequence } of this.#lateReports()) {
       const applied = this.#run.lastSequence(epoch - 1, rank)
       reasons.push(`rank ${rank} said it sent ${lastSequence} reports for epoch ${epoch - 1}, of which ${applied} came`)
     }
     const epoch = this.#run.nextEpoch
-    const why = reasons.join('; ') || 'it was still being made, or a rank stopped waiting'
+    const why = reasons.join('; ') || 'it was still being made'
     const message = `the plan of epoch ${epoch} was not made by the deadline: ${why}`
     return new RunError('BARRIER_TIMEOUT', this.#run.runId, message)
   }

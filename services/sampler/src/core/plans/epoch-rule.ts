@@ -22,7 +22,7 @@ export interface EpochSettings {
 }
 
 /** The prune rate that holds at an epoch. */
-export function pruneRateAt(settings: EpochSettings, epoch: number): number {
+function pruneRateAt(settings: EpochSettings, epoch: number): number {
   const change = settings.pruneRateSchedule.findLast(({ fromEpoch }) => fromEpoch <= epoch)
   return change?.pruneRate ?? settings.pruneRate
 }

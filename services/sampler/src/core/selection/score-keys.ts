@@ -1,7 +1,7 @@
 import type { SampleStatistics } from '../statistics/sample-statistics.js'
 
 /** Key of a sample that has no loss yet: above the key of every score, +infinity included. */
-export const UNSEEN_KEY = 0xffffffff
+const UNSEEN_KEY = 0xffffffff
 
 /**
  * One u32 a sample that sorts like its score: unseen samples first (largest), then larger scores.
