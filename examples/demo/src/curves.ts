@@ -13,7 +13,7 @@ const styles: Record<PolicyName, { color: string; type: 'solid' | 'dashed' | 'do
 const ink = '#888'
 
 /** Test accuracy against one axis, an arm a curve, as SVG. */
-export function drawCurves(
+function drawCurves(
   arms: readonly ArmResult[],
   title: string,
   axis: { readonly name: string; readonly of: (point: CurvePoint) => number },

@@ -34,7 +34,7 @@ export class RunError extends Error {
 }
 
 /** Longer ones cannot exist. */
-export const MAX_RUN_ID_LENGTH = 128
+const MAX_RUN_ID_LENGTH = 128
 
 /** INVALID_FIELD for one or more fields. */
 export function invalidFields(violations: readonly FieldViolation[]): RunError {
