@@ -27,12 +27,9 @@ function logRuns(logger: Logger): RunListener {
       const { sampleCount, pruneRate, policy } = spec
       logger.info({ runId, sampleCount, pruneRate, policy: policy.name }, 'run created')
     },
-    planned: (run, { epoch, reason, order, saving, sharding }, milliseconds) => {
+    planned: (run, { epoch, reason, keptCount, saving, sharding }, milliseconds) => {
       const { worldSize } = sharding
-      logger.info(
-        { runId: run.runId, epoch, reason, keptCount: order.length, worldSize, saving, milliseconds },
-        'epoch planned',
-      )
+      logger.info({ runId: run.runId, epoch, reason, keptCount, worldSize, saving, milliseconds }, 'epoch planned')
     },
     finished: ({ runId, saving, progress }) => logger.info({ runId, saving, ...progress }, 'run finished'),
     deleted: (runId) => logger.info({ runId }, 'run deleted'),

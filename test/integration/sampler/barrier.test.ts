@@ -57,13 +57,13 @@ test('the order of an epoch does not depend on the world size, and rank r has it
   }
 })
 
-test('a plan asked for twice is the same, also while it is waited for', async () => {
+test('a plan asked for twice is the same; while it is waited for, the newest call of a rank counts', async () => {
   await sampler.createRun('twice', { sampleCount: 50, pruneRate: 0.5, warmupEpochs: 0 })
-  const asked = [0, 0, 1, 1, 0].map((rank) => sampler.plan({ runId: 'twice', rank, worldSize: 2 }))
-  const [a, b, c, d, e] = await Promise.all(asked)
-  expect(a).toEqual(b)
-  expect(a).toEqual(e)
-  expect(c).toEqual(d)
+  const older = refused(sampler.plan({ runId: 'twice', rank: 0, worldSize: 2 }))
+  const newer = sampler.plan({ runId: 'twice', rank: 0, worldSize: 2 })
+  expect(await older).toMatchObject({ code: 'ABORTED', reason: 'ASK_SUPERSEDED' })
+  const [a, c] = await Promise.all([newer, sampler.plan({ runId: 'twice', rank: 1, worldSize: 2 })])
+  expect(await sampler.plan({ runId: 'twice', rank: 0, worldSize: 2 })).toEqual(a)
   expect(await sampler.plan({ runId: 'twice', rank: 1, worldSize: 2 })).toEqual(c)
   expect((await sampler.getRun('twice')).nextEpoch).toBe(1)
 })

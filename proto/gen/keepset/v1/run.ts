@@ -130,7 +130,7 @@ export interface RunSpec {
   seed: bigint;
   /** Share of the data set left out of a selection, p: floor((1 - p) N) samples are kept. Range [0, 1), must keep at least one sample. Default 0. */
   pruneRate: number;
-  /** Changes of the prune rate, from_epoch rising. Before the first entry prune_rate holds. A selection is held where the rate changes. Default none. */
+  /** Changes of the prune rate, at most 1000, from_epoch rising and below total_epochs. Before the first entry prune_rate holds. A selection is held where the rate changes. Default none. */
   pruneRateSchedule: PruneRateChange[];
   /** Epochs that the training will have; a plan past them is refused. Needed by tail_epochs. Unset: not known. */
   totalEpochs?:
@@ -216,7 +216,7 @@ export interface EpsilonGreedyPolicy {
 
 /** The k samples with the largest mean + c * variance of the loss. Raju, Daruwalla, Lipasti 2021 (arXiv 2111.12621). */
 export interface UcbPolicy {
-  /** Weight of the variance. At least 0, finite. Default 1. */
+  /** Weight of the variance. Range [0, 1e30]. Default 1. */
   c?:
     | number
     | undefined;

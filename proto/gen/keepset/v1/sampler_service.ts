@@ -1075,7 +1075,7 @@ export const SamplerServiceService = {
   /**
    * The plan of an epoch for one rank: first a header, then chunks in the order of their positions.
    * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; max_wait_ms and the caller's deadline bound the wait.
-   * The plan is made once: asking again gives the same one.
+   * The plan is made once: asking again gives the same one. While it is waited for, a rank's newest call takes the place of its older one, which ends with ABORTED.
    */
   planEpoch: {
     path: "/keepset.v1.SamplerService/PlanEpoch" as const,
@@ -1114,7 +1114,7 @@ export interface SamplerServiceServer extends UntypedServiceImplementation {
   /**
    * The plan of an epoch for one rank: first a header, then chunks in the order of their positions.
    * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; max_wait_ms and the caller's deadline bound the wait.
-   * The plan is made once: asking again gives the same one.
+   * The plan is made once: asking again gives the same one. While it is waited for, a rank's newest call takes the place of its older one, which ends with ABORTED.
    */
   planEpoch: handleServerStreamingCall<PlanEpochRequest, PlanEpochResponse>;
   /** Takes the losses of one batch. Answered when the report is as durable as the sampler's store makes it. */
@@ -1127,7 +1127,7 @@ export interface SamplerServiceClient extends Client {
   /**
    * The plan of an epoch for one rank: first a header, then chunks in the order of their positions.
    * Waits until all ranks of the epoch have asked and the reports that they said they sent are applied; max_wait_ms and the caller's deadline bound the wait.
-   * The plan is made once: asking again gives the same one.
+   * The plan is made once: asking again gives the same one. While it is waited for, a rank's newest call takes the place of its older one, which ends with ABORTED.
    */
   planEpoch(request: PlanEpochRequest, options?: Partial<CallOptions>): ClientReadableStream<PlanEpochResponse>;
   planEpoch(

@@ -20,6 +20,7 @@ const bad: Readonly<Record<string, readonly string[]>> = {
   maxSamples: ['', '0', '4294967296', 'x'],
   maxMessageBytes: ['', '0', '67108865', '1 MB'],
   drainSeconds: ['', '-1', '3601', 'soon'],
+  keepaliveSeconds: ['', '0', '-1', '3601', 'soon'],
   logLevel: ['', 'verbose', 'INFO'],
 }
 
@@ -53,6 +54,7 @@ test('an environment variable is the flag in capitals', () => {
     'KEEPSET_MAX_SAMPLES',
     'KEEPSET_MAX_MESSAGE_BYTES',
     'KEEPSET_DRAIN_SECONDS',
+    'KEEPSET_KEEPALIVE_SECONDS',
     'KEEPSET_LOG_LEVEL',
   ])
 })

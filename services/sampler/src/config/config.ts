@@ -20,6 +20,7 @@ const schema = z.object({
   maxSamples: count(0xffffffff),
   maxMessageBytes: count(64 * 1024 * 1024),
   drainSeconds: number(z.coerce.number().min(0).max(3600)),
+  keepaliveSeconds: number(z.coerce.number().min(0.01).max(3600)),
 })
 
 /** Settings of a sampler process, checked. Frozen: nothing changes them once it runs. */
@@ -83,6 +84,13 @@ export const settings: readonly Setting[] = [
     placeholder: 'SECONDS',
     fallback: '10',
     description: 'how long a shutdown waits for calls that are under way',
+  },
+  {
+    name: 'keepaliveSeconds',
+    flag: 'keepalive-seconds',
+    placeholder: 'SECONDS',
+    fallback: '60',
+    description: 'how long a connection may be silent before it is pinged, and then how long the answer may take',
   },
   {
     name: 'logLevel',

@@ -15,13 +15,12 @@ export interface GrpcOptions {
   readonly listen: string
   /** Largest message taken from a client, in bytes. */
   readonly maxMessageBytes: number
+  /**
+   * A connection that is silent for so long is pinged, and cut when the answer takes as long again: a host that is lost without
+   * a word must not hold its place in a barrier. A trainer in one thread answers no ping while it computes: be generous.
+   */
+  readonly keepaliveSeconds: number
 }
-
-/**
- * A host that is lost without a word is noticed after two minutes, and holds its place in a barrier no longer.
- * Generous, since a trainer in one thread answers no ping while it computes.
- */
-const keepalive = { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 60_000 }
 
 const SERVICES = ['', 'keepset.v1.RunService', 'keepset.v1.SamplerService']
 
@@ -51,7 +50,8 @@ export class GrpcServer {
     setMaxListeners(0, stopping.signal)
     const server = new Server({
       'grpc.max_receive_message_length': options.maxMessageBytes,
-      ...keepalive,
+      'grpc.keepalive_time_ms': options.keepaliveSeconds * 1000,
+      'grpc.keepalive_timeout_ms': options.keepaliveSeconds * 1000,
       interceptors: [endForeignStreams(stopping.signal)],
     })
     const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'SERVING'])))

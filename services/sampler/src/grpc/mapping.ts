@@ -14,7 +14,8 @@ import {
 import { positionCount } from '../core/plans/sharding.js'
 import type { PolicyName } from '../core/policies/registry.js'
 import type { Report } from '../runs/check-report.js'
-import type { Plan, Run } from '../runs/run.js'
+import type { Plan } from '../runs/plan.js'
+import type { Run } from '../runs/run.js'
 import { invalidField } from '../runs/run-error.js'
 import type { ReportAck } from '../runs/run-owner.js'
 import type { RequestedRunSpec, RunSpec } from '../runs/run-spec.js'
@@ -138,9 +139,9 @@ export function writeRun(run: Run): RunMessage {
 export function writePlanHeader(run: Run, plan: Plan): PlanHeader {
   return {
     epoch: plan.epoch,
-    keptCount: plan.order.length,
+    keptCount: plan.keptCount,
     sampleCount: run.spec.sampleCount,
-    positionCount: positionCount(plan.order.length, plan.sharding),
+    positionCount: positionCount(plan.keptCount, plan.sharding),
     saving: plan.saving,
     selectionEpoch: plan.selectionEpoch,
     reason: planReasons[plan.reason],

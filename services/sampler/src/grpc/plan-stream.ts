@@ -1,7 +1,8 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import type { PlanEpochRequest, PlanEpochResponse } from '@keepset/proto'
 import { positionCount, rankPositions } from '../core/plans/sharding.js'
-import type { Plan, Run } from '../runs/run.js'
+import type { Plan } from '../runs/plan.js'
+import type { Run } from '../runs/run.js'
 import { packIndices, writePlanHeader } from './mapping.js'
 
 type PlanCall = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
@@ -26,7 +27,7 @@ async function write(call: PlanCall, message: PlanEpochResponse, signal: AbortSi
 /** Writes the header and the rank's positions from `request.startPosition` on. Stops with the signal's reason when that aborts. */
 export async function writePlan(call: PlanCall, run: Run, plan: Plan, signal: AbortSignal): Promise<void> {
   const { rank, startPosition: start } = call.request
-  const positions = positionCount(plan.order.length, plan.sharding)
+  const positions = positionCount(plan.keptCount, plan.sharding)
   await write(call, { part: { $case: 'header', value: writePlanHeader(run, plan) } }, signal)
   for (let startPosition = start; startPosition < positions; startPosition += CHUNK_POSITIONS) {
     const end = Math.min(startPosition + CHUNK_POSITIONS, positions)

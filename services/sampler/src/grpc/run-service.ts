@@ -10,9 +10,9 @@ export function runService(registry: RunRegistry, logger: Logger, drain: AbortSi
     createRun: unary(logger, drain, async ({ runId, spec }) => ({
       run: writeRun(await registry.create(runId, readRunSpec(spec))),
     })),
-    getRun: unary(logger, drain, ({ runId }) => ({ run: writeRun(registry.get(runId).run) })),
-    listRuns: unary(logger, drain, ({ pageSize, pageToken }) => {
-      const { runs, hasMore } = registry.list(pageSize, readPageToken(pageToken))
+    getRun: unary(logger, drain, async ({ runId }) => ({ run: writeRun(await registry.get(runId).read()) })),
+    listRuns: unary(logger, drain, async ({ pageSize, pageToken }) => {
+      const { runs, hasMore } = await registry.list(pageSize, readPageToken(pageToken))
       return { runs: runs.map(writeRun), nextPageToken: hasMore ? writePageToken(runs.at(-1)?.runId ?? '') : '' }
     }),
     finishRun: unary(logger, drain, async ({ runId }) => ({ run: writeRun(await registry.get(runId).finish()) })),

@@ -58,6 +58,7 @@ const table: Record<ErrorReason, { code: status; detail?: Detail }> = {
   WRONG_EPOCH: { code: status.FAILED_PRECONDITION, detail: precondition },
   SEQUENCE_GAP: { code: status.FAILED_PRECONDITION, detail: precondition },
   WORLD_SIZE_MISMATCH: { code: status.FAILED_PRECONDITION, detail: precondition },
+  ASK_SUPERSEDED: { code: status.ABORTED },
   POSITION_OUT_OF_RANGE: { code: status.OUT_OF_RANGE },
   TOO_MANY_RUNS: { code: status.RESOURCE_EXHAUSTED, detail: retryAfter(60) },
   TOO_MANY_SAMPLES: { code: status.RESOURCE_EXHAUSTED },

@@ -14,7 +14,7 @@ export interface PlanRequest {
   readonly startPosition: number
 }
 
-export function worldSizeMismatch({ worldSize }: PlanRequest, but: string): RunError {
+export function worldSizeMismatch(worldSize: number, but: string): RunError {
   const message = `world_size is ${worldSize}, but ${but}; all ranks of an epoch must say the same`
   return new RunError('WORLD_SIZE_MISMATCH', 'world_size', message)
 }
@@ -83,7 +83,7 @@ export function checkPlanRequest(run: Run, request: PlanRequest): void {
   }
   const planned = run.plan?.sharding.worldSize
   if (worldSize !== planned) {
-    throw worldSizeMismatch(request, `epoch ${epoch} was planned for ${planned} ranks`)
+    throw worldSizeMismatch(worldSize, `epoch ${epoch} was planned for ${planned} ranks`)
   }
-  checkPositions(run, run.plan?.order.length ?? 0, request)
+  checkPositions(run, run.plan?.keptCount ?? 0, request)
 }

@@ -9,6 +9,7 @@ export type ErrorReason =
   | 'WRONG_EPOCH'
   | 'SEQUENCE_GAP'
   | 'WORLD_SIZE_MISMATCH'
+  | 'ASK_SUPERSEDED'
   | 'POSITION_OUT_OF_RANGE'
   | 'TOO_MANY_RUNS'
   | 'TOO_MANY_SAMPLES'

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { positionCount, rankPositions } from '../core/plans/sharding.js'
 import { selectKeptSet } from '../core/policies/registry.js'
 import { keptCount } from '../core/share.js'
-import { type Plan, Run } from './run.js'
+import type { Plan } from './plan.js'
+import { Run } from './run.js'
 import { RunError } from './run-error.js'
 import type { RunCreated, RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
@@ -82,8 +83,13 @@ type Call = typeof calls extends fc.Arbitrary<(infer T)[]> ? T : never
 /** All that can be seen of a run. */
 function snapshot(run: Run) {
   const { mean, variance, observations } = run.statistics
-  const plan = run.plan && { ...run.plan, order: [...run.plan.order], lastSequences: [...run.plan.lastSequences] }
-  return JSON.stringify([run.progress, run.isFinished, plan, [...mean], [...variance], [...observations]])
+  const { plan } = run
+  const facts = plan && [plan.epoch, plan.reason, plan.selectionEpoch, plan.sharding, plan.saving, [...plan.order]]
+  const sequences = [0, 1, 2, 9].map((rank) => [
+    run.lastSequence(run.nextEpoch - 1, rank),
+    run.lastSequence(run.nextEpoch - 2, rank),
+  ])
+  return JSON.stringify([run.progress, run.isFinished, facts, sequences, [...mean], [...variance], [...observations]])
 }
 
 /** How often each thing happened, over all sequences: a generator that never gets far would prove nothing. */

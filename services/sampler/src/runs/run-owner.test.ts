@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { rankPositions } from '../core/plans/sharding.js'
 import { selectKeptSet } from '../core/policies/registry.js'
@@ -126,7 +127,7 @@ describe('RunOwner', () => {
   it('takes another world size once those that waited have gone, and refuses it while they wait', async () => {
     const { owner } = ownerOf()
     const gone = new AbortController()
-    const waiting = owner.planEpoch(request(0, { worldSize: 2 }), forever, gone.signal)
+    const waiting = owner.planEpoch(request(0, { rank: 1, worldSize: 2 }), forever, gone.signal)
     await expect(owner.planEpoch(request(0), forever, never)).rejects.toMatchObject({ reason: 'WORLD_SIZE_MISMATCH' })
     gone.abort(new Error('gone'))
     await expect(waiting).rejects.toThrow('gone')
@@ -150,6 +151,96 @@ describe('RunOwner', () => {
     const late = owner.planEpoch(request(0, { worldSize: 2 }), forever, never)
     gate.resolve()
     await expect(late).rejects.toMatchObject({ reason: 'WORLD_SIZE_MISMATCH' })
+  })
+
+  it('lets the newest call of a rank count: an older one of a trainer that died neither holds nor blocks', async () => {
+    const { owner } = ownerOf()
+    await owner.planEpoch(request(0), forever, never)
+    const older = owner.planEpoch(request(1, { lastSequence: 2 }), forever, never)
+    const newer = owner.planEpoch(request(1), forever, never)
+    await expect(older).rejects.toMatchObject({ reason: 'ASK_SUPERSEDED', message: expect.stringContaining('rank 0') })
+    expect((await newer).epoch).toBe(1)
+  })
+
+  it('lets a rank that waits alone come back with another world size', async () => {
+    const { owner } = ownerOf()
+    const older = owner.planEpoch(request(0, { worldSize: 4 }), forever, never)
+    const newer = owner.planEpoch(request(0), forever, never)
+    await expect(older).rejects.toMatchObject({ reason: 'ASK_SUPERSEDED' })
+    expect((await newer).sharding.worldSize).toBe(1)
+  })
+
+  it('never answers with the plan of another epoch, also while a plan is on its way to the disk', async () => {
+    const gate = gateOf()
+    const { owner } = ownerOf({}, inline, { append: () => gate.promise })
+    const first = owner.planEpoch(request(0), forever, never)
+    const second = owner.planEpoch(request(1), forever, never)
+    gate.resolve()
+    expect((await first).epoch).toBe(0)
+    expect((await second).epoch).toBe(1)
+  })
+
+  it('tells nothing of a run that is not recorded yet', async () => {
+    const gate = gateOf()
+    const { owner } = ownerOf({}, inline, { append: () => gate.promise })
+    void owner.planEpoch(request(0), forever, never)
+    const told: number[] = []
+    const reading = owner.read().then((run) => told.push(run.nextEpoch))
+    await new Promise(setImmediate)
+    expect(told).toEqual([])
+    gate.resolve()
+    await reading
+    expect(told).toEqual([1])
+  })
+
+  it('finishes after the plan that is being made', async () => {
+    const gate = gateOf()
+    const slow: Selector = {
+      select: async (policy, input) => {
+        await gate.promise
+        return selectKeptSet(policy, input)
+      },
+    }
+    const { owner, events } = ownerOf({ warmupEpochs: 0 }, slow)
+    const asked = owner.planEpoch(request(0), forever, never)
+    const finished = owner.finish()
+    gate.resolve()
+    expect((await asked).epoch).toBe(0)
+    await finished
+    expect(events.map(({ type }) => type)).toEqual(['epoch_planned', 'run_finished'])
+  })
+
+  it('appends nothing more when it is closed while a kept set is being chosen', async () => {
+    const gate = gateOf()
+    const slow: Selector = {
+      select: async (policy, input) => {
+        await gate.promise
+        return selectKeptSet(policy, input)
+      },
+    }
+    const { owner, events } = ownerOf({ warmupEpochs: 0 }, slow)
+    const asked = owner.planEpoch(request(0), forever, never)
+    owner.close(new Error('deleted'))
+    await expect(asked).rejects.toThrow('deleted')
+    gate.resolve()
+    await new Promise(setImmediate)
+    expect(events).toEqual([])
+  })
+
+  it('leaves no listener behind when a wait ends, however it ends', async () => {
+    const { owner } = ownerOf()
+    const { signal } = new AbortController()
+    const listeners = () => getEventListeners(signal, 'abort').length
+    await expect(owner.planEpoch(request(0, { worldSize: 2 }), 0, signal)).rejects.toThrow(/rank 1/)
+    await owner.planEpoch(request(0), forever, signal)
+    expect(listeners()).toBe(0)
+  })
+
+  it("refuses a report of a sample that DROP left out: it is in no rank's plan", async () => {
+    const { owner } = ownerOf({ shardMode: 'drop', positionMultiple: 8 })
+    const { order } = await owner.planEpoch(request(0), forever, never)
+    await expect(owner.report(report(0, 0, 1, order.slice(16, 17)))).rejects.toThrow(/not in the plan of rank 0/)
+    expect((await owner.report(report(0, 0, 1, order.slice(0, 16)))).observations).toBe(16)
   })
 
   it('lets nothing change the run while a kept set is being chosen', async () => {
@@ -253,11 +344,13 @@ describe('RunOwner', () => {
     const { order } = await plan
     expect(await again).toBe(await plan)
 
-    const acked = owner.report(report(0, 0, 1, order))
-    const repeated = owner.report(report(0, 0, 1, order))
+    const acked = owner.report(report(0, 0, 1, order.slice(0, 5)))
+    const repeated = owner.report(report(0, 0, 1, order.slice(0, 5)))
     pending[1]?.reject(new Error('disk on fire'))
     await expect(acked).rejects.toThrow('disk on fire')
     await expect(repeated).rejects.toThrow('disk on fire')
+    await expect(owner.report(report(0, 0, 2, order.slice(5)))).rejects.toThrow('disk on fire')
     await expect(owner.planEpoch(request(0), forever, never)).rejects.toThrow('disk on fire')
+    expect(pending).toHaveLength(2)
   })
 })

@@ -2,8 +2,9 @@ import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { RandomStream } from '../core/random/random-stream.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report } from './check-report.js'
+import type { Plan } from './plan.js'
 import type { Clock, RunJournal, Selector } from './ports.js'
-import type { Plan, Run } from './run.js'
+import type { Run } from './run.js'
 import { RunError } from './run-error.js'
 import type { RunEvent } from './run-event.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -58,6 +59,7 @@ export class RunOwner {
 
   /** The plan of an epoch: made once, when all ranks have asked and their reports are in. The wait ends after `waitMs`, or when `signal` aborts. */
   async planEpoch(request: PlanRequest, waitMs: number, signal: AbortSignal): Promise<Plan> {
+    while (this.#planning !== undefined) await this.#planning
     this.#assertOpen()
     checkPlanRequest(this.run, request)
     const { plan } = this.run
@@ -87,6 +89,7 @@ export class RunOwner {
       nonFinite: nonFinite - before.nonFinite,
       repeats: repeats - before.repeats,
     }
+    this.#waitingRoom.reported(report.rank)
     this.#planIfComplete()
     await durable
     return ack
@@ -113,6 +116,13 @@ export class RunOwner {
     this.#waitingRoom.rejectAll(error)
   }
 
+  /** The run as it is recorded: what is on its way to the disk is waited for. */
+  async read(): Promise<Run> {
+    this.#assertOpen()
+    await this.#durable
+    return this.run
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw this.#closed
   }
@@ -121,8 +131,14 @@ export class RunOwner {
     const durable = this.#journal.append(event)
     // A state that is ahead of its record must answer nobody.
     durable.catch((error: Error) => this.close(error))
-    this.run.apply(event)
     this.#durable = durable
+    try {
+      this.run.apply(event)
+    } catch (error) {
+      // So must one that has only half of what is recorded.
+      this.close(error as Error)
+      throw error
+    }
     return durable
   }
 
@@ -153,7 +169,7 @@ export class RunOwner {
     this.#assertOpen()
     await this.#record({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
-    listener.planned(run, plan, clock() - start)
     this.#waitingRoom.settle(plan)
+    listener.planned(run, plan, Math.max(0, clock() - start))
   }
 }

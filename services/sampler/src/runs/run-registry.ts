@@ -53,7 +53,7 @@ export class RunRegistry {
       const existing = this.#owners.get(runId)
       if (!existing) return this.#add(runId, spec)
       this.#checkSameSpec(existing.run, spec)
-      return existing.run
+      return existing.read()
     })
   }
 
@@ -65,13 +65,13 @@ export class RunRegistry {
   }
 
   /** A page of the runs after `after` ('' for the first page) in the order of their run_id, and whether more follow. */
-  list(pageSize: number, after: string): { runs: Run[]; hasMore: boolean } {
+  async list(pageSize: number, after: string): Promise<{ runs: Run[]; hasMore: boolean }> {
     if (pageSize > MAX_PAGE_SIZE) {
       throw invalidField('page_size', `page_size is ${pageSize}; it must be at most ${MAX_PAGE_SIZE}`)
     }
     const size = pageSize || DEFAULT_PAGE_SIZE
     const following = [...this.#owners.keys()].filter((runId) => runId > after).sort()
-    const runs = following.slice(0, size).map((runId) => this.get(runId).run)
+    const runs = await Promise.all(following.slice(0, size).map((runId) => this.get(runId).read()))
     return { runs, hasMore: following.length > size }
   }
 

@@ -65,6 +65,16 @@ describe('resolveRunSpec', () => {
     ['spec.ucb.c', { policy: { name: 'ucb', settings: { c: -1 } } }, '-1'],
     ['spec.policy', { policy: undefined }, 'not set'],
     ['spec.prune_rate', { policy: { name: 'full', settings: {} } }, 'full keeps everything'],
+    [
+      'spec.prune_rate_schedule',
+      { pruneRateSchedule: Array.from({ length: 1001 }, (_, fromEpoch) => ({ fromEpoch, pruneRate: 0.5 })) },
+      '1001 entries',
+    ],
+    [
+      'spec.prune_rate_schedule[0].from_epoch',
+      { totalEpochs: 5, pruneRateSchedule: [{ fromEpoch: 5, pruneRate: 0.5 }] },
+      'below spec.total_epochs 5',
+    ],
     ['spec.prune_rate_schedule[0].prune_rate', { pruneRateSchedule: [{ fromEpoch: 0, pruneRate: 2 }] }, '2'],
     [
       'spec.prune_rate_schedule[1].from_epoch',

@@ -41,6 +41,9 @@ function defaultSelectionPeriod(totalEpochs: number | undefined): number {
 
 const MAX_U32 = 0xffffffff
 
+/** Keeps a run's settings small in every answer that holds them. */
+const MAX_SCHEDULE_ENTRIES = 1000
+
 /** Keeps a rank's positions, padding included, far inside u32. */
 const MAX_POSITION_MULTIPLE = 0x100000
 
@@ -52,14 +55,32 @@ function checkPruneRate(field: string, pruneRate: number, sampleCount: number): 
   return [{ field, description: `${field} ${pruneRate} keeps none of ${sampleCount} samples; lower it` }]
 }
 
-function checkSchedule({ pruneRateSchedule, sampleCount }: RequestedRunSpec): FieldViolation[] {
+function checkFromEpoch(
+  field: string,
+  fromEpoch: number,
+  before: number | undefined,
+  totalEpochs: number | undefined,
+): FieldViolation[] {
+  if (before !== undefined && fromEpoch <= before) {
+    return [{ field, description: `${field} is ${fromEpoch}; it must be above ${before}, that of the entry before` }]
+  }
+  if (totalEpochs !== undefined && fromEpoch >= totalEpochs) {
+    return [{ field, description: `${field} is ${fromEpoch}; it must be below spec.total_epochs ${totalEpochs}` }]
+  }
+  return []
+}
+
+function checkSchedule({ pruneRateSchedule, sampleCount, totalEpochs }: RequestedRunSpec): FieldViolation[] {
+  if (pruneRateSchedule.length > MAX_SCHEDULE_ENTRIES) {
+    const field = 'spec.prune_rate_schedule'
+    const description = `${field} has ${pruneRateSchedule.length} entries; it must have at most ${MAX_SCHEDULE_ENTRIES}`
+    return [{ field, description }]
+  }
   return pruneRateSchedule.flatMap(({ fromEpoch, pruneRate }, i) => {
     const field = `spec.prune_rate_schedule[${i}]`
     const before = pruneRateSchedule[i - 1]?.fromEpoch
-    const rising = before === undefined || fromEpoch > before
-    const description = `${field}.from_epoch is ${fromEpoch}; it must be above ${before}, that of the entry before`
     return [
-      ...(rising ? [] : [{ field: `${field}.from_epoch`, description }]),
+      ...checkFromEpoch(`${field}.from_epoch`, fromEpoch, before, totalEpochs),
       ...checkPruneRate(`${field}.prune_rate`, pruneRate, sampleCount),
     ]
   })

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import type { PlanReason } from '../core/plans/epoch-rule.js'
-import { orderOfEpoch } from '../core/plans/order.js'
-import { ownCount, type Sharding } from '../core/plans/sharding.js'
+import { ownCount } from '../core/plans/sharding.js'
 import { statisticsSettings } from '../core/policies/registry.js'
+import { everything } from '../core/selection/everything.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
+import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
 import type { RunSpec } from './run-spec.js'
 
@@ -15,23 +14,6 @@ export interface RunProgress {
   observations: number
   nonFinite: number
   repeats: number
-}
-
-/** What an epoch trains on. */
-export interface Plan {
-  readonly epoch: number
-  readonly reason: PlanReason
-  /** Epoch at which the kept set was chosen; the epoch itself where it is everything. */
-  readonly selectionEpoch: number
-  /** The kept set in training order, over all ranks. */
-  readonly order: Uint32Array
-  readonly sharding: Sharding
-  /** The run's saving, this epoch included. */
-  readonly saving: number
-  /** SHA-256 of `order` as packed little-endian u32. */
-  readonly digest: Buffer
-  /** Reports applied of each rank: the sequence of its last one. */
-  readonly lastSequences: Uint32Array
 }
 
 /** In `Run.owners`: this sample has its loss of this epoch. */
@@ -49,7 +31,7 @@ export class Run {
   readonly spec: RunSpec
   readonly createTime: number
   readonly statistics: SampleStatistics
-  readonly progress: RunProgress = {
+  readonly #progress: RunProgress = {
     epochsPlanned: 0,
     samplesPlanned: 0,
     reports: 0,
@@ -60,12 +42,15 @@ export class Run {
   #updateTime: number
   #isFinished = false
   #plan: Plan | undefined
-  /** Reports applied of each rank in the epoch before the planned one. */
+  /** Reports applied of each rank in the planned epoch: the sequence of its last one. */
+  #sequences: Uint32Array = new Uint32Array(0)
+  /** The same of the epoch before it. */
   #previousSequences: Uint32Array = new Uint32Array(0)
   #keptSet: Uint32Array = new Uint32Array(0)
   #selectionEpoch = 0
   /** Per sample: rank + 1 of the rank that has it in this epoch, 0 for none, and the OBSERVED flag. */
   readonly #owners: Uint16Array
+  #hasOwners = false
 
   constructor({ runId, spec, time }: RunCreated) {
     this.runId = runId
@@ -74,6 +59,10 @@ export class Run {
     this.#updateTime = time
     this.statistics = new SampleStatistics(spec.sampleCount, statisticsSettings(spec.policy))
     this.#owners = new Uint16Array(spec.sampleCount)
+  }
+
+  get progress(): Readonly<RunProgress> {
+    return this.#progress
   }
 
   get updateTime(): number {
@@ -103,12 +92,13 @@ export class Run {
   /** Sequence of the last report applied of a rank, 0 for none: of the planned epoch, the one before it, or any other (0). */
   lastSequence(epoch: number, rank: number): number {
     const age = this.nextEpoch - 1 - epoch
-    if (age === 0) return this.#plan?.lastSequences[rank] ?? 0
+    if (age === 0) return this.#sequences[rank] ?? 0
     return (age === 1 && this.#previousSequences[rank]) || 0
   }
 
   /** Whether a sample is in a rank's plan of the planned epoch. */
   isPlannedFor(index: number, rank: number): boolean {
+    if (!this.#hasOwners && this.#plan) this.#assignOwners(this.#plan)
     return ((this.#owners[index] as number) & ~OBSERVED) === rank + 1
   }
 
@@ -130,42 +120,46 @@ export class Run {
   }
 
   #applyPlan({ epoch, worldSize, reason, selected }: EpochPlanned): void {
-    const { spec, progress } = this
+    const { sampleCount, seed, shardMode, positionMultiple } = this.spec
     if (selected) {
       this.#keptSet = selected
       this.#selectionEpoch = epoch
     }
     const isEverything = reason === 'warmup' || reason === 'tail'
-    const keptSet = isEverything ? Uint32Array.from({ length: spec.sampleCount }, (_, i) => i) : this.#keptSet
-    const sharding = { worldSize, shardMode: spec.shardMode, positionMultiple: spec.positionMultiple }
-    const order = orderOfEpoch(keptSet, spec.seed, epoch)
-    this.#previousSequences = this.#plan?.lastSequences ?? this.#previousSequences
-    progress.epochsPlanned = epoch + 1
-    progress.samplesPlanned += order.length
-    this.#plan = {
+    const keptSet = isEverything ? everything(sampleCount) : this.#keptSet
+    this.#progress.epochsPlanned = epoch + 1
+    this.#progress.samplesPlanned += keptSet.length
+    this.#previousSequences = this.#sequences
+    this.#sequences = new Uint32Array(worldSize)
+    this.#owners.fill(0)
+    this.#hasOwners = false
+    this.#plan = new Plan({
       epoch,
       reason,
       selectionEpoch: isEverything ? epoch : this.#selectionEpoch,
-      order,
-      sharding,
+      keptSet,
+      seed,
+      sharding: { worldSize, shardMode, positionMultiple },
       saving: this.saving,
-      digest: createHash('sha256').update(order).digest(),
-      lastSequences: new Uint32Array(worldSize),
-    }
-    this.#assignOwners(order, sharding)
+    })
   }
 
-  #assignOwners(order: Uint32Array, sharding: Sharding): void {
-    this.#owners.fill(0)
+  /** Notes which rank has which sample, when that is first asked for: a replay, whose reports were checked, never asks. */
+  #assignOwners({ order, sharding }: Plan): void {
     for (let rank = 0; rank < sharding.worldSize; rank++) {
       const end = rank + ownCount(order.length, rank, sharding) * sharding.worldSize
-      for (let i = rank; i < end; i += sharding.worldSize) this.#owners[order[i] as number] = rank + 1
+      for (let i = rank; i < end; i += sharding.worldSize) {
+        const index = order[i] as number
+        this.#owners[index] = ((this.#owners[index] as number) & OBSERVED) | (rank + 1)
+      }
     }
+    this.#hasOwners = true
   }
 
   #applyLosses({ rank, sequence, indices, losses }: LossesReported): void {
-    const { progress, statistics } = this
+    const { statistics } = this
     const owners = this.#owners
+    const progress = this.#progress
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
       const loss = losses[i] as number
@@ -179,6 +173,6 @@ export class Run {
       }
     }
     progress.reports++
-    if (this.#plan) this.#plan.lastSequences[rank] = sequence
+    this.#sequences[rank] = sequence
   }
 }

@@ -1,3 +1,4 @@
+import { everything } from '../selection/everything.js'
 import { noSettings, type Policy } from './policy.js'
 
 export type FullSettings = Record<never, never>
@@ -8,5 +9,5 @@ export type FullSettings = Record<never, never>
  */
 export const full: Policy<FullSettings> = {
   ...noSettings,
-  select: ({ keptCount }) => Uint32Array.from({ length: keptCount }, (_, index) => index),
+  select: ({ keptCount }) => everything(keptCount),
 }
