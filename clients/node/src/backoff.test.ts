@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { backoffDelay, RetryBudget, type Timing } from './backoff.js'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { backoffDelay, MAX_TIMER_MS, RetryBudget, systemTiming, type Timing } from './backoff.js'
 
 describe('backoffDelay', () => {
   const settings = { initialMs: 100, maxMs: 1_000 }
@@ -12,6 +12,40 @@ describe('backoffDelay', () => {
   it('spreads over the upper half', () => {
     expect(backoffDelay(2, 0, settings)).toBe(200)
     expect(backoffDelay(2, 0.5, settings)).toBe(300)
+  })
+})
+
+describe('systemTiming', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('waits longer than a timer of Node can', () => {
+    const fired: string[] = []
+    const month = 30 * 24 * 3_600_000
+    expect(month).toBeGreaterThan(MAX_TIMER_MS)
+    systemTiming.schedule(() => fired.push('month'), month)
+    systemTiming.schedule(() => fired.push('never'), Number.POSITIVE_INFINITY)
+    vi.advanceTimersByTime(month - 1)
+    expect(fired).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(fired).toEqual(['month'])
+    vi.advanceTimersByTime(12 * month)
+    expect(fired).toEqual(['month'])
+  })
+
+  it('cancels a long wait in any part of it', () => {
+    const fired: string[] = []
+    const cancel = systemTiming.schedule(() => fired.push('late'), 2.5 * MAX_TIMER_MS)
+    vi.advanceTimersByTime(2.2 * MAX_TIMER_MS)
+    cancel()
+    expect(vi.getTimerCount()).toBe(0)
+    vi.advanceTimersByTime(MAX_TIMER_MS)
+    expect(fired).toEqual([])
   })
 })
 
@@ -36,6 +70,21 @@ describe('RetryBudget', () => {
       timing.time += delay
     }
     expect(waits).toEqual([25, 50, 100, 200, 400])
+  })
+
+  it('waits at least as long as the sampler asks for, and gives up when that is too long', () => {
+    const timing = clock()
+    const budget = new RetryBudget(timing, 1_000)
+    expect([budget.nextDelay(300), budget.nextDelay(10), budget.nextDelay()]).toEqual([300, 50, 100])
+    expect(budget.nextDelay(1_001)).toBeUndefined()
+  })
+
+  it('never gives up where the time is infinite', () => {
+    const timing = clock()
+    const budget = new RetryBudget(timing, Number.POSITIVE_INFINITY)
+    budget.nextDelay()
+    timing.time = 1e15
+    expect(budget.nextDelay()).toBe(50)
   })
 
   it('starts anew after progress', () => {

@@ -24,16 +24,24 @@ export interface Timing {
   now(): number
   /** Uniform in [0, 1). */
   random(): number
-  /** Calls `callback` once after `delayMs`; the function returned cancels it. */
+  /** Calls `callback` once after `delayMs`, which may be Infinity; the function returned cancels it. */
   schedule(callback: () => void, delayMs: number): () => void
 }
+
+/** The longest delay of a timer in Node, about 25 days: a longer one fires at once. */
+export const MAX_TIMER_MS = 0x7fffffff
 
 /** The machine's own clock and chance. */
 export const systemTiming: Timing = {
   now: () => performance.now(),
   random: Math.random,
   schedule(callback, delayMs) {
-    const timer = setTimeout(callback, delayMs)
+    let timer: NodeJS.Timeout
+    const start = (leftMs: number) => {
+      const partMs = Math.min(leftMs, MAX_TIMER_MS)
+      timer = setTimeout(() => (partMs < leftMs ? start(leftMs - partMs) : callback()), partMs)
+    }
+    start(delayMs)
     return () => clearTimeout(timer)
   },
 }
@@ -59,11 +67,11 @@ export class RetryBudget {
     this.#since = undefined
   }
 
-  /** Milliseconds to wait before the next try; undefined when it is time to give up. */
-  nextDelay(): number | undefined {
+  /** Milliseconds to wait before the next try, `atLeastMs` or more; undefined when it is time to give up. */
+  nextDelay(atLeastMs = 0): number | undefined {
     const now = this.#timing.now()
     this.#since ??= now
-    const delay = backoffDelay(this.#attempt++, this.#timing.random())
+    const delay = Math.max(atLeastMs, backoffDelay(this.#attempt++, this.#timing.random()))
     return now + delay - this.#since > this.#giveUpAfterMs ? undefined : delay
   }
 }

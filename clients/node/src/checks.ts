@@ -17,6 +17,12 @@ export function checkU32(field: string, value: number, min = 0): number {
   throw invalid(field, `must be an integer from ${min} to ${maxU32}, got ${value}`)
 }
 
+/** A time in milliseconds that may be Infinity, or {@link InvalidArgumentError}. */
+export function checkTime(option: string, value: number): number {
+  if (typeof value === 'number' && value > 0) return value
+  throw invalid(option, `must be a positive number of milliseconds (Infinity: without end), got ${value}`)
+}
+
 /** A number that fits the wire's u64, or {@link InvalidArgumentError}. */
 export function checkU64(field: string, value: bigint | number): bigint {
   if (typeof value === 'bigint' ? value >= 0n && value <= maxU64 : Number.isSafeInteger(value) && value >= 0) {

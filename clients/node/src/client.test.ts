@@ -12,10 +12,11 @@ import { Client } from './client.js'
 import { connect, DeadlineError, InvalidArgumentError, RunNotFoundError, UnavailableError } from './index.js'
 import { specToWire } from './mapping.js'
 import { full } from './policies.js'
-import { testConnection } from './testing/connection.js'
+import { fastTiming, testConnection } from './testing/connection.js'
 import {
   drain,
   errorInfo,
+  retryInfo,
   type Script,
   type ScriptedSampler,
   startScriptedSampler,
@@ -103,6 +104,52 @@ it('follows page tokens, no further than it is read', async () => {
   expect(tokens).toHaveLength(4)
 })
 
+it('waits before a try as long as the sampler asks for', async () => {
+  const timing = fastTiming()
+  const busy = statusOf(status.UNAVAILABLE, 'draining', [errorInfo('DRAINING'), retryInfo(1_600)])
+  let calls = 0
+  sampler = await startScriptedSampler({
+    getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) => {
+      if (calls++ === 0) answer(busy)
+      else answer(null, { run: runOf('r') })
+    },
+  })
+  client = new Client(testConnection(sampler.address, {}, timing))
+  await client.getRun('r')
+  expect(timing.waits).toEqual([1_600])
+})
+
+it.each([30 * 24 * 3_600_000, 1e300, Number.POSITIVE_INFINITY])('takes %d ms for the time of a call', async (time) => {
+  const opened = await start(
+    { getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) => answer(null, { run: runOf('r') }) },
+    time,
+  )
+  expect((await opened.getRun('r')).runId).toBe('r')
+})
+
+it.each(['callTimeoutMs', 'giveUpAfterMs'])('refuses a %s that is no time', (option) => {
+  for (const wrong of [Number.NaN, 0, -1, Number.NEGATIVE_INFINITY, '5' as unknown as number]) {
+    const opening = () => connect('127.0.0.1:1', { [option]: wrong })
+    expect(opening).toThrow(InvalidArgumentError)
+    expect(opening).toThrow(`${option}: must be a positive number of milliseconds`)
+    expect(opening).toThrow(`got ${wrong}`)
+  }
+})
+
 it('refuses a queue without room', () => {
   expect(() => connect('127.0.0.1:1', { reportQueueLimit: 0 })).toThrow(InvalidArgumentError)
+})
+
+it('does not send calls to this machine through a proxy', async () => {
+  const before = process.env.grpc_proxy
+  process.env.grpc_proxy = 'http://127.0.0.1:9' // Nobody answers there.
+  try {
+    const opened = await start({
+      getRun: (_: unknown, callback: sendUnaryData<GetRunResponse>) => callback(notFound),
+    })
+    await expect(opened.getRun('r')).rejects.toBeInstanceOf(RunNotFoundError)
+  } finally {
+    if (before === undefined) delete process.env.grpc_proxy
+    else process.env.grpc_proxy = before
+  }
 })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
 import type { CreateRunResponse, DeleteRunResponse, ListRunsResponse } from '@keepset/proto'
 import { systemTiming } from './backoff.js'
-import { checkU32 } from './checks.js'
+import { checkTime, checkU32 } from './checks.js'
 import { Connection } from './connection.js'
 import { RunNotFoundError } from './errors.js'
 import { runFromWire, specToWire } from './mapping.js'
@@ -13,20 +13,29 @@ import type { CreateRunOptions, RunInfo } from './run-settings.js'
 export interface ConnectOptions {
   /** Of the channel, for TLS and tokens. Default: none, plain text. */
   readonly credentials?: ChannelCredentials
-  /** How long a call that is no stream may take in milliseconds, retries included. Default 30000. */
+  /** How long a call that is no stream may take in milliseconds, retries included. Above 0, Infinity allowed. Default 30000. */
   readonly callTimeoutMs?: number
-  /** Reports of a run that may wait to be sent or acknowledged, at least 1. Default 256. */
+  /**
+   * Reports of a run that may wait to be sent or acknowledged, at least 1. Default 256. Each rank that holds a batch of `plan.batches()`
+   * may add the report of that batch on top.
+   */
   readonly reportQueueLimit?: number
-  /** How long a broken stream of reports or of a plan is retried without progress, in milliseconds, before the run fails. Default 300000 (5 minutes). */
+  /**
+   * How long a broken stream of reports or of a plan is retried without progress, in milliseconds, before the run fails. Above 0,
+   * Infinity allowed. Default 300000 (5 minutes).
+   */
   readonly giveUpAfterMs?: number
 }
 
-/** Opens a client of the sampler at `address`, for example `127.0.0.1:50051`. The connection is made with the first call. */
+/**
+ * Opens a client of the sampler at `address`, for example `127.0.0.1:50051`. The connection is made with the first call.
+ * Throws {@link InvalidArgumentError} for an option out of its range.
+ */
 export function connect(address: string, options: ConnectOptions = {}): Client {
   const settings = {
-    callTimeoutMs: options.callTimeoutMs ?? 30_000,
+    callTimeoutMs: checkTime('callTimeoutMs', options.callTimeoutMs ?? 30_000),
     reportQueueLimit: checkU32('reportQueueLimit', options.reportQueueLimit ?? 256, 1),
-    giveUpAfterMs: options.giveUpAfterMs ?? 300_000,
+    giveUpAfterMs: checkTime('giveUpAfterMs', options.giveUpAfterMs ?? 300_000),
   }
   return new Client(
     new Connection(address, options.credentials ?? credentials.createInsecure(), settings, systemTiming),

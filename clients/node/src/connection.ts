@@ -8,10 +8,10 @@ import {
   status,
 } from '@grpc/grpc-js'
 import { RunServiceClient, SamplerServiceClient } from '@keepset/proto'
-import { RetryBudget, type Timing } from './backoff.js'
+import { MAX_TIMER_MS, RetryBudget, type Timing } from './backoff.js'
 import { decodeError } from './decode-error.js'
 import { PreconditionError } from './errors.js'
-import { isRetryable } from './retry.js'
+import { delayBeforeRetry } from './retry.js'
 
 /** Settings of a {@link Connection}, every default filled in. */
 export interface ConnectionSettings {
@@ -31,6 +31,12 @@ const channelOptions: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 5_000,
 }
 
+/** A proxy that `http_proxy` names cannot reach this machine's own loopback. */
+function channelOptionsFor(address: string): ChannelOptions {
+  const isLoopback = /^(ipv[46]:)?(127\.|localhost:|\[::1\])/.test(address)
+  return isLoopback ? { ...channelOptions, 'grpc.enable_http_proxy': 0 } : channelOptions
+}
+
 /** One channel to a sampler, both services on it, and what all calls share. */
 export class Connection {
   readonly sampler: SamplerServiceClient
@@ -42,7 +48,7 @@ export class Connection {
   readonly #closing = new AbortController()
 
   constructor(address: string, credentials: ChannelCredentials, settings: ConnectionSettings, timing: Timing) {
-    this.sampler = new SamplerServiceClient(address, credentials, channelOptions)
+    this.sampler = new SamplerServiceClient(address, credentials, channelOptionsFor(address))
     this.runs = new RunServiceClient(address, credentials, { channelOverride: this.sampler.getChannel() })
     this.settings = settings
     this.timing = timing
@@ -54,7 +60,8 @@ export class Connection {
   async call<Response>(start: UnaryStart<Response>): Promise<Response> {
     const { callTimeoutMs } = this.settings
     const budget = new RetryBudget(this.timing, callTimeoutMs)
-    const deadline = Date.now() + callTimeoutMs
+    // gRPC itself sets no timer for a longer time, and throws where the header cannot say it.
+    const deadline = callTimeoutMs > MAX_TIMER_MS ? Number.POSITIVE_INFINITY : Date.now() + callTimeoutMs
     let trouble: ServiceError | undefined
     for (;;) {
       this.signal.throwIfAborted()
@@ -64,7 +71,7 @@ export class Connection {
         const error = caught as ServiceError
         // Time that ran out while the sampler was out of reach is not the sampler's being slow.
         if (error.code === status.DEADLINE_EXCEEDED && trouble) throw decodeError(trouble)
-        const delay = isRetryable(error) ? budget.nextDelay() : undefined
+        const delay = delayBeforeRetry(error, budget)
         if (delay === undefined) throw decodeError(error)
         trouble = error
         await wait(this.timing, delay, this.signal)

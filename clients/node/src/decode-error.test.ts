@@ -1,9 +1,9 @@
 import { Metadata, status } from '@grpc/grpc-js'
-import { BadRequest, RetryInfo } from '@keepset/proto'
+import { BadRequest } from '@keepset/proto'
 import { describe, expect, it } from 'vitest'
 import { decodeError, isFromSampler } from './decode-error.js'
 import * as errors from './errors.js'
-import { errorInfo, statusOf } from './testing/scripted-sampler.js'
+import { errorInfo, retryInfo, statusOf } from './testing/scripted-sampler.js'
 
 describe('decodeError', () => {
   it.each([
@@ -31,6 +31,20 @@ describe('decodeError', () => {
     expect(error.message).toMatch(/^what happened\. [A-Z]/)
   })
 
+  it('says what to do about a gap between reports', () => {
+    const error = decodeError(statusOf(status.FAILED_PRECONDITION, 'a gap', [errorInfo('SEQUENCE_GAP')]))
+    expect(error).toBeInstanceOf(errors.PreconditionError)
+    expect(error.message).toMatch(/^a gap\. .*reportedSequence.*await run\.flush\(\).*checkpoint/)
+  })
+
+  it('does not advise to ask again where another call of the rank took the place', () => {
+    const error = decodeError(statusOf(status.ABORTED, 'replaced', [errorInfo('ASK_SUPERSEDED')]))
+    expect(error).toBeInstanceOf(errors.AbortedError)
+    expect(error.reason).toBe('ASK_SUPERSEDED')
+    expect(error.message).toMatch(/^replaced\. .*rank of its own/)
+    expect(error.message).not.toContain('again')
+  })
+
   it('takes a code that gRPC does not define for an internal fault', () => {
     const error = decodeError({ code: 77 as status, details: '', metadata: new Metadata() })
     expect(error).toBeInstanceOf(errors.InternalError)
@@ -41,10 +55,7 @@ describe('decodeError', () => {
     const violation = { field: 'spec.seed', description: 'bad', reason: '', localizedMessage: undefined }
     const error = decodeError(
       statusOf(status.INVALID_ARGUMENT, 'bad', [
-        {
-          typeUrl: 'type.googleapis.com/google.rpc.RetryInfo',
-          value: RetryInfo.encode({ retryDelay: { seconds: 2n, nanos: 500_000_000 } }).finish(),
-        },
+        retryInfo(2_500),
         {
           typeUrl: 'type.googleapis.com/google.rpc.BadRequest',
           value: BadRequest.encode({ fieldViolations: [violation] }).finish(),

@@ -67,6 +67,18 @@ const causes: Readonly<Record<StatusName, Cause>> = {
   CANCELLED: internal,
 }
 
+/** What the reader can do where the reason says more than the status. */
+const adviceByReason: ReadonlyMap<string | undefined, string> = new Map([
+  [
+    'SEQUENCE_GAP',
+    'Open the run again and call planEpoch() with reportedSequence one less than that next report and the startPosition that goes with it, or with neither, which begins the epoch anew. `await run.flush()` before you save a checkpoint, so that it never counts a report that the sampler does not have.',
+  ],
+  [
+    'ASK_SUPERSEDED',
+    'Give each worker a rank of its own, let one at a time ask for a rank, and end the worker that was replaced.',
+  ],
+])
+
 /** The name of a gRPC status code; a code that gRPC does not define is UNKNOWN. */
 function statusName(code: number): StatusName {
   const name = status[code]
@@ -79,12 +91,18 @@ export function decodeError(rpcStatus: RpcStatus): KeepsetError {
   const { type, advice } = causes[code]
   const details = decodeDetails(rpcStatus.metadata)
   const text = rpcStatus.details || code
-  return new type(code, `${withoutEnd(text)}. ${advice}`, { ...details, cause: rpcStatus })
+  const whatToDo = adviceByReason.get(details.reason) ?? advice
+  return new type(code, `${withoutEnd(text)}. ${whatToDo}`, { ...details, cause: rpcStatus })
 }
 
 /** Whether a sampler itself gave the status; otherwise the transport or something between made it up. */
 export function isFromSampler(rpcStatus: RpcStatus): boolean {
   return decodeDetails(rpcStatus.metadata).reason !== undefined
+}
+
+/** What the sampler asks to wait before the next try, in milliseconds; undefined where it says nothing. */
+export function retryDelay(rpcStatus: RpcStatus): number | undefined {
+  return decodeDetails(rpcStatus.metadata).retryDelayMs
 }
 
 const domain = 'keepset.dev'

@@ -83,7 +83,7 @@ export class UnavailableError extends KeepsetError {}
 /** The answer did not come in time. */
 export class DeadlineError extends KeepsetError {}
 
-/** The call lost against another one: a plan that changed under its reader, or a run that began anew. */
+/** The call lost against another one: a plan that changed under its reader, or a later call of the same rank for the same plan. */
 export class AbortedError extends KeepsetError {}
 
 /** No token, or one that the sampler does not know. */

@@ -1,4 +1,6 @@
 import {
+  type PlanEpochRequest,
+  type PlanHeader,
   RunState,
   type Timestamp,
   InitialStatistics as WireInitial,
@@ -10,7 +12,7 @@ import {
 } from '@keepset/proto'
 import { checkU32, checkU64, invalid } from './checks.js'
 import { InternalError } from './errors.js'
-import type { PlanReason } from './plan.js'
+import type { PlanFacts, PlanReason } from './plan.js'
 import type { MovingStatisticsOptions, Policy } from './policies.js'
 import type { CreateRunOptions, RunInfo, RunSettings } from './run-settings.js'
 
@@ -163,11 +165,24 @@ function dateFromWire(time: Timestamp | undefined): Date {
   return new Date(Number(time.seconds) * 1000 + time.nanos / 1e6)
 }
 
-/** Why a kept set is what it is. */
-export function reasonFromWire(reason: WireReason): PlanReason {
-  const own = reasons[reason]
-  if (own === undefined) throw unreadable(`a plan with the reason ${reason}`)
-  return own
+/** A plan's header as the wire has it, checked against what was asked for. */
+export function planFromWire(request: PlanEpochRequest, header: PlanHeader): PlanFacts {
+  const { epoch, rank, worldSize = 1 } = request
+  if (header.epoch !== epoch) throw unreadable(`the plan of epoch ${header.epoch} when it was asked for epoch ${epoch}`)
+  const reason = reasons[header.reason]
+  if (reason === undefined) throw unreadable(`a plan with the reason ${header.reason}`)
+  return {
+    epoch,
+    rank,
+    worldSize,
+    keptCount: header.keptCount,
+    sampleCount: header.sampleCount,
+    positionCount: header.positionCount,
+    saving: header.saving,
+    selectionEpoch: header.selectionEpoch,
+    reason,
+    digest: header.digest.toString('hex'),
+  }
 }
 
 function unreadable(what: string): InternalError {

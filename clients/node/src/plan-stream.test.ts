@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type ServerWritableStream, status } from '@grpc/grpc-js'
 import { type PlanEpochRequest, type PlanEpochResponse, PlanHeader, PlanReason } from '@keepset/proto'
@@ -6,9 +7,16 @@ import type { Connection } from './connection.js'
 import { AbortedError, DeadlineError, InternalError, OutOfRangeError, UnavailableError } from './errors.js'
 import { pack } from './packed.js'
 import { openPlan, readPlan } from './plan-stream.js'
-import { testConnection } from './testing/connection.js'
+import { fastTiming, testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
-import { drain, errorInfo, type ScriptedSampler, startScriptedSampler, statusOf } from './testing/scripted-sampler.js'
+import {
+  drain,
+  errorInfo,
+  retryInfo,
+  type ScriptedSampler,
+  startScriptedSampler,
+  statusOf,
+} from './testing/scripted-sampler.js'
 
 type Call = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
 
@@ -31,10 +39,14 @@ afterEach(() => {
 })
 
 /** A server whose n-th plan stream does what `answer` says. */
-async function start(answer: (call: Call, nth: number) => void, giveUpAfterMs = 300_000): Promise<Connection> {
+async function start(
+  answer: (call: Call, nth: number) => void,
+  giveUpAfterMs = 300_000,
+  timing = fastTiming(),
+): Promise<Connection> {
   let streams = 0
   sampler = await startScriptedSampler({ planEpoch: (call: Call) => answer(call, streams++) })
-  connection = testConnection(sampler.address, { giveUpAfterMs })
+  connection = testConnection(sampler.address, { giveUpAfterMs }, timing)
   return connection
 }
 
@@ -104,6 +116,43 @@ describe('readPlan', () => {
     expect(asked).toEqual([0, 3, 3, 6, 6])
   })
 
+  it('waits before it goes on as long as the sampler asks for, at each step', async () => {
+    const draining = statusOf(status.UNAVAILABLE, 'draining', [errorInfo('DRAINING'), retryInfo(400)])
+    const timing = fastTiming()
+    const on = await start(
+      (call, nth) => {
+        if (nth < 2) {
+          if (nth === 0) writeHeader(call, 2)
+          setImmediate(() => call.emit('error', draining))
+          return
+        }
+        writeHeader(call, 2)
+        writeChunk(call, 0, 2)
+        call.end()
+      },
+      300_000,
+      timing,
+    )
+    expect(await read(on)).toEqual(tens(2))
+    expect(timing.waits).toEqual([400, 400])
+  })
+
+  it('resumes where it may do so for ever', async () => {
+    const waits: (number | undefined)[] = []
+    const on = await start((call, nth) => {
+      waits.push(call.request.maxWaitMs)
+      writeHeader(call, 2)
+      if (nth === 0) {
+        setImmediate(() => call.emit('error', drain))
+        return
+      }
+      writeChunk(call, 0, 2)
+      call.end()
+    }, Number.POSITIVE_INFINITY)
+    expect(await read(on)).toEqual(tens(2))
+    expect(waits).toEqual([60_000, undefined])
+  })
+
   it('refuses to go on with another plan', async () => {
     const on = await start((call, nth) => {
       writeHeader(call, 4, `digest ${nth}`)
@@ -145,6 +194,70 @@ describe('readPlan', () => {
 })
 
 describe('openPlan', () => {
+  it.each([
+    [1_500.2, 1_501],
+    [0xffffffff, 0xffffffff],
+    [0xffffffff + 1, undefined],
+    [Number.POSITIVE_INFINITY, undefined],
+  ])('waits %d ms, and asks the sampler to wait %d', async (timeoutMs, maxWaitMs) => {
+    const asked = deferred<PlanEpochRequest>()
+    const on = await start((call) => {
+      asked.resolve(call.request)
+      writeHeader(call, 4)
+    })
+    const opened = await openPlan(on, request, timeoutMs, life)
+    expect(opened.facts.positionCount).toBe(4)
+    expect((await asked.promise).maxWaitMs).toBe(maxWaitMs)
+    opened.cancel()
+  })
+
+  it.each([
+    ['of another epoch', { epoch: 3, reason: PlanReason.PLAN_REASON_WARMUP }],
+    ['without a reason', { epoch: 0, reason: PlanReason.PLAN_REASON_UNSPECIFIED }],
+  ])('cancels the stream of a header %s', async (_, header) => {
+    const cancelled = deferred()
+    const on = await start((call) => {
+      call.on('cancelled', cancelled.resolve)
+      call.write({ part: { $case: 'header', value: PlanHeader.fromPartial(header) } })
+    })
+    const error = await openPlan(on, request, 60_000, life).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(InternalError)
+    expect(error).toMatchObject({ reason: 'UNREADABLE_ANSWER' })
+    await cancelled.promise
+  })
+
+  it('listens to its signal no longer than to its stream, however that ends', async () => {
+    const { signal } = new AbortController()
+    const listeners = () => getEventListeners(signal, 'abort').length
+    const on = await start((call, nth) => {
+      if (nth === 0) {
+        call.emit('error', statusOf(status.OUT_OF_RANGE, 'past the end', [errorInfo('POSITION_OUT_OF_RANGE')]))
+        return
+      }
+      writeHeader(call, 4)
+      if (nth === 2) {
+        setImmediate(() => call.emit('error', drain))
+        return
+      }
+      writeChunk(call, 0, 4)
+      if (nth === 3) call.end()
+    })
+
+    await expect(openPlan(on, request, 60_000, signal)).rejects.toBeInstanceOf(OutOfRangeError)
+    expect(listeners()).toBe(0)
+
+    const left = await openPlan(on, request, 60_000, signal)
+    expect(listeners()).toBe(1)
+    for await (const _ of readPlan(on, request, left, signal)) break
+    expect(listeners()).toBe(0)
+
+    const broken = await openPlan(on, request, 60_000, signal)
+    const read: number[] = []
+    for await (const piece of readPlan(on, request, broken, signal)) read.push(...piece)
+    expect(read).toEqual(tens(4))
+    expect(listeners()).toBe(0)
+  })
+
   it('throws what the sampler refuses', async () => {
     const on = await start((call) =>
       call.emit('error', statusOf(status.OUT_OF_RANGE, 'past the end', [errorInfo('POSITION_OUT_OF_RANGE')])),

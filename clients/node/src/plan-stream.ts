@@ -1,10 +1,12 @@
-import type { PlanChunk, PlanEpochRequest, PlanEpochResponse, PlanHeader } from '@keepset/proto'
+import type { PlanChunk, PlanEpochRequest, PlanEpochResponse } from '@keepset/proto'
 import { RetryBudget } from './backoff.js'
 import { type Connection, ignoreError, wait } from './connection.js'
 import { decodeError, type RpcStatus } from './decode-error.js'
 import { AbortedError, DeadlineError, InternalError, KeepsetError } from './errors.js'
+import { planFromWire } from './mapping.js'
 import { unpackU32 } from './packed.js'
-import { isRetryable } from './retry.js'
+import type { PlanFacts } from './plan.js'
+import { delayBeforeRetry } from './retry.js'
 
 /** How much later than the sampler we give up a wait: its answer names the ranks that are missing, ours cannot. */
 const ANSWER_MS = 2_000
@@ -13,7 +15,7 @@ const MAX_U32 = 0xffffffff
 
 /** A plan whose header has come; its chunks are still on the way. */
 export interface OpenPlan {
-  readonly header: PlanHeader
+  readonly facts: PlanFacts
   readonly parts: AsyncIterator<PlanEpochResponse>
   cancel(): void
 }
@@ -21,7 +23,7 @@ export interface OpenPlan {
 /**
  * Asks for a plan and waits for its header, again while the sampler cannot be reached, for `timeoutMs` in all. The time ends
  * with the header: the chunks come as slowly as the trainer takes them. So it is not a deadline of the call but a field of the
- * request, and where the sampler does not answer, a timer here.
+ * request, and where the sampler does not answer, a timer here. It may be Infinity.
  */
 export async function openPlan(
   connection: Connection,
@@ -40,7 +42,7 @@ export async function openPlan(
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof KeepsetError) throw error
-      const delay = isRetryable(error as RpcStatus) ? budget.nextDelay() : undefined
+      const delay = delayBeforeRetry(error as RpcStatus, budget)
       if (delay === undefined) throw decodeError(error as RpcStatus)
       await wait(timing, delay, signal)
     }
@@ -53,10 +55,9 @@ async function startPlan(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<OpenPlan> {
-  const stream = connection.sampler.planEpoch({
-    ...request,
-    maxWaitMs: Math.min(Math.max(0, Math.ceil(timeoutMs)), MAX_U32),
-  })
+  const maxWaitMs = Math.max(0, Math.ceil(timeoutMs))
+  // What the field cannot say, without end or months, is left to the timer alone.
+  const stream = connection.sampler.planEpoch(maxWaitMs <= MAX_U32 ? { ...request, maxWaitMs } : request)
   stream.on('error', ignoreError)
   const parts: AsyncIterator<PlanEpochResponse> = stream[Symbol.asyncIterator]()
   const cancel = () => {
@@ -73,7 +74,7 @@ async function startPlan(
   try {
     const first = await parts.next()
     if (first.done || first.value.part?.$case !== 'header') throw garbled('began without a header')
-    return { header: first.value.part.value, parts, cancel }
+    return { facts: planFromWire(request, first.value.part.value), parts, cancel }
   } catch (error) {
     cancel()
     throw timedOut ? late(request, timeoutMs, error) : error
@@ -93,7 +94,7 @@ export async function* readPlan(
   signal: AbortSignal,
 ): AsyncGenerator<Uint32Array<ArrayBuffer>, void, void> {
   const { giveUpAfterMs } = connection.settings
-  const { header } = opened
+  const { facts } = opened
   const budget = new RetryBudget(connection.timing, giveUpAfterMs)
   let position = request.startPosition
   let plan = opened
@@ -101,22 +102,22 @@ export async function* readPlan(
     for (;;) {
       const part = await nextPart(plan, signal)
       if (part === 'end') {
-        if (position < header.positionCount) throw garbled(`ended at position ${position} of ${header.positionCount}`)
+        if (position < facts.positionCount) throw garbled(`ended at position ${position} of ${facts.positionCount}`)
         return
       }
       if ('chunk' in part) {
-        const indices = unpackChunk(part.chunk, position, header)
+        const indices = unpackChunk(part.chunk, position, facts)
         budget.progress()
         position += indices.length
         yield indices
         continue
       }
-      if (position === header.positionCount) return
-      const delay = isRetryable(part.broken) ? budget.nextDelay() : undefined
+      if (position === facts.positionCount) return
+      const delay = delayBeforeRetry(part.broken, budget)
       if (delay === undefined) throw decodeError(part.broken)
       await wait(connection.timing, delay, signal)
       plan = await openPlan(connection, { ...request, startPosition: position }, giveUpAfterMs, signal)
-      checkSamePlan(header, plan.header)
+      checkSamePlan(facts, plan.facts)
     }
   } finally {
     plan.cancel()
@@ -138,17 +139,17 @@ async function nextPart(plan: OpenPlan, signal: AbortSignal): Promise<Part> {
   }
 }
 
-function unpackChunk(chunk: PlanChunk, position: number, header: PlanHeader): Uint32Array<ArrayBuffer> {
+function unpackChunk(chunk: PlanChunk, position: number, { positionCount }: PlanFacts): Uint32Array<ArrayBuffer> {
   const { startPosition, sampleIndices } = chunk
   const count = sampleIndices.length / 4
-  if (startPosition !== position || !Number.isInteger(count) || position + count > header.positionCount) {
+  if (startPosition !== position || !Number.isInteger(count) || position + count > positionCount) {
     throw garbled(`holds ${sampleIndices.length} bytes for position ${startPosition} when ${position} was next`)
   }
   return unpackU32(sampleIndices)
 }
 
-function checkSamePlan(before: PlanHeader, now: PlanHeader): void {
-  if (before.digest.equals(now.digest) && before.positionCount === now.positionCount) return
+function checkSamePlan(before: PlanFacts, now: PlanFacts): void {
+  if (before.digest === now.digest && before.positionCount === now.positionCount) return
   throw new AbortedError('ABORTED', `The plan of epoch ${before.epoch} changed while it was read. Ask for it again.`, {
     reason: 'PLAN_CHANGED',
   })

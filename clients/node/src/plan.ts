@@ -6,7 +6,7 @@ import { checkU32, invalid } from './checks.js'
 export type PlanReason = 'warmup' | 'selected' | 'reused' | 'tail'
 
 /** What a plan is, before its positions. */
-interface PlanFacts {
+export interface PlanFacts {
   readonly epoch: number
   readonly rank: number
   readonly worldSize: number

@@ -32,27 +32,35 @@ describe('ReportQueue', () => {
     const queue = new ReportQueue(2)
     await queue.keepRoomFor(7)
     await queue.keepRoomFor(7)
-    queue.push(report(0))
+    queue.push(report(0, 1))
+    queue.push(report(0, 2))
     expect(() => queue.push(report(1))).toThrow(QueueFullError)
     queue.push(report(7))
-    expect(queue.length).toBe(2)
+    expect(queue.length).toBe(3)
     expect(() => queue.push(report(7, 2))).toThrow(QueueFullError)
   })
 
-  it('gives a freed slot to one waiter at a time, first come first served', async () => {
+  it('keeps no slot that was given back', async () => {
     const queue = new ReportQueue(1)
-    const log: string[] = []
+    await queue.keepRoomFor(7)
+    queue.release(7)
     queue.push(report(0))
-    watch(log, 'rank 1', queue.keepRoomFor(1))
-    watch(log, 'rank 2', queue.keepRoomFor(2))
+    expect(() => queue.push(report(7))).toThrow(QueueFullError)
+  })
+
+  it('keeps a slot for each rank that asks, however many others hold one', async () => {
+    const queue = new ReportQueue(1)
+    for (const rank of [0, 1, 2]) await queue.keepRoomFor(rank)
+    for (const rank of [0, 1, 2]) queue.push(report(rank))
+    const log: string[] = []
+    for (const rank of [2, 0]) watch(log, `rank ${rank}`, queue.keepRoomFor(rank))
+    queue.acknowledge()
+    queue.acknowledge()
     await turn()
     expect(log).toEqual([])
     queue.acknowledge()
     await turn()
-    expect(log).toEqual(['rank 1'])
-    queue.release(1)
-    await turn()
-    expect(log).toEqual(['rank 1', 'rank 2'])
+    expect(log).toEqual(['rank 2', 'rank 0'])
   })
 
   it('wakes the next one when a waiter leaves its room unused', async () => {

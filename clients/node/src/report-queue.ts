@@ -15,11 +15,12 @@ interface Drain {
 }
 
 /**
- * Reports that are not acknowledged yet, oldest first, never more than `limit`.
+ * Reports that are not acknowledged yet, oldest first. There is room while they are fewer than `limit`.
  *
  * A slot can be kept for a rank: then several ranks can train at once on one queue, each sure that the report of the batch
- * in its hands finds room. A rank holds at most one kept slot. A slot that was asked for by {@link room} is kept for the turn
- * of the event loop in which it is given, so that two loops that wait are not both sent to the same place.
+ * in its hands finds room. A rank holds at most one kept slot, on top of the limit: a rank never waits for a batch that another
+ * one holds, which would stand still where ranks train in lock-step. A slot that was asked for by {@link room} is kept for the
+ * turn of the event loop in which it is given, so that two loops that wait are not both sent to the same place.
  */
 export class ReportQueue {
   readonly limit: number
@@ -78,7 +79,7 @@ export class ReportQueue {
 
   /** Gives back the slot kept for the rank, if there is one. */
   release(rank: number): void {
-    if (this.#kept.delete(rank)) this.#wakeOne()
+    this.#kept.delete(rank)
   }
 
   /** Removes the oldest report. */
@@ -88,7 +89,7 @@ export class ReportQueue {
     while (this.#drains[0] !== undefined && this.#drains[0].acknowledged <= this.#acknowledged) {
       this.#drains.shift()?.resolve()
     }
-    this.#wakeOne()
+    this.#wake()
   }
 
   /** Resolves when every report pushed until now is acknowledged. */
@@ -110,15 +111,18 @@ export class ReportQueue {
     if (this.#failure) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       const waiter = { rank, resolve, reject }
-      if (this.#hasFreeSlot() && this.#waiters.length === 0) this.#admit(waiter)
-      else this.#waiters.push(waiter)
+      this.#waiters.push(waiter)
+      this.#wake()
     })
   }
 
-  #wakeOne(): void {
-    if (!this.#hasFreeSlot()) return
-    const waiter = this.#waiters.shift()
-    if (waiter) this.#admit(waiter)
+  /** Admits those who wait, in their order, while there is room. */
+  #wake(): void {
+    while (this.#hasFreeSlot()) {
+      const waiter = this.#waiters.shift()
+      if (!waiter) return
+      this.#admit(waiter)
+    }
   }
 
   #admit(waiter: Waiter): void {
@@ -126,13 +130,13 @@ export class ReportQueue {
     else {
       this.#keptForTurn.add(waiter)
       setImmediate(() => {
-        if (this.#keptForTurn.delete(waiter)) this.#wakeOne()
+        if (this.#keptForTurn.delete(waiter)) this.#wake()
       })
     }
     waiter.resolve()
   }
 
   #hasFreeSlot(): boolean {
-    return this.#reports.length + this.#kept.size + this.#keptForTurn.size < this.limit
+    return this.#reports.length + this.#keptForTurn.size < this.limit
   }
 }

@@ -7,7 +7,14 @@ import { InternalError, PreconditionError, QueueFullError, UnavailableError } fr
 import { ReportSender } from './report-sender.js'
 import { fastTiming, testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
-import { drain, errorInfo, type ScriptedSampler, startScriptedSampler, statusOf } from './testing/scripted-sampler.js'
+import {
+  drain,
+  errorInfo,
+  retryInfo,
+  type ScriptedSampler,
+  startScriptedSampler,
+  statusOf,
+} from './testing/scripted-sampler.js'
 
 type Call = ServerDuplexStream<StreamReportsRequest, StreamReportsResponse>
 
@@ -40,8 +47,8 @@ async function startSender(
   return { sender: new ReportSender(connection), received, timing }
 }
 
-function acknowledge(call: Call, { epoch, rank, sequence }: LossReport) {
-  const counts = { duplicate: false, observationCount: 1, nonFiniteCount: 0, repeatCount: 0 }
+function acknowledge(call: Call, { epoch, rank, sequence }: LossReport, duplicate = false) {
+  const counts = { duplicate, observationCount: duplicate ? 0 : 1, nonFiniteCount: 0, repeatCount: 0 }
   call.write({ ack: { epoch, rank, sequence, ...counts } })
 }
 
@@ -98,6 +105,41 @@ describe('ReportSender', () => {
     sender.send(report(1))
     await sender.flush()
     expect(received).toEqual([[1], [1]])
+  })
+
+  it('waits before it sends again as long as the sampler asks for', async () => {
+    const draining = statusOf(status.UNAVAILABLE, 'draining', [errorInfo('DRAINING'), retryInfo(800)])
+    const { sender, timing } = await startSender((call, one, _, stream) => {
+      if (stream === 0) call.emit('error', draining)
+      else acknowledge(call, one)
+    })
+    sender.send(report(1))
+    await sender.flush()
+    expect(timing.waits).toEqual([800])
+  })
+
+  it('counts the reports that the sampler had already', async () => {
+    const { sender } = await startSender((call, one) => acknowledge(call, one, one.sequence <= 3))
+    sendAll(sender, 5)
+    await sender.flush()
+    expect(sender.duplicates).toBe(3)
+  })
+
+  it('does not count those among them that it had sent to a stream that broke', async () => {
+    const { sender, received } = await startSender((call, one, nth, stream) => {
+      if (stream > 0) acknowledge(call, one, true)
+      else if (nth === 1) call.emit('error', drain)
+    })
+    sendAll(sender, 2)
+    await sender.queue.drained()
+    expect(sender.duplicates).toBe(0)
+    sender.send(report(3))
+    await sender.flush()
+    expect(received).toEqual([
+      [1, 2],
+      [1, 2, 3],
+    ])
+    expect(sender.duplicates).toBe(1)
   })
 
   it('remembers a refusal and sends nothing more', async () => {

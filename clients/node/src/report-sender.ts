@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js'
 import type { LossReport, LossReportAck, StreamReportsResponse } from '@keepset/proto'
 import { RetryBudget } from './backoff.js'
 import { type Connection, ignoreError } from './connection.js'
-import { decodeError, type RpcStatus } from './decode-error.js'
+import { decodeError, type RpcStatus, retryDelay } from './decode-error.js'
 import { InternalError, type KeepsetError } from './errors.js'
 import { ReportQueue } from './report-queue.js'
 import { isRetryable } from './retry.js'
@@ -26,6 +26,9 @@ export class ReportSender {
   #stream: ReportStream | undefined
   /** How many reports of the queue, from its head, were written to the stream. */
   #sent = 0
+  /** How many reports of the queue, from its head, were written to a stream that broke: the sampler may have them. */
+  #sentBefore = 0
+  #duplicates = 0
   #cancelRetry: (() => void) | undefined
 
   constructor(connection: Connection) {
@@ -36,6 +39,11 @@ export class ReportSender {
     this.#budget = new RetryBudget(connection.timing, connection.settings.giveUpAfterMs)
     if (connection.signal.aborted) this.#fail(connection.signal.reason)
     else connection.signal.addEventListener('abort', this.#onClose, { once: true })
+  }
+
+  /** Reports that the sampler had already although they were sent once only. */
+  get duplicates(): number {
+    return this.#duplicates
   }
 
   /** Queues a report and returns; throws what {@link ReportQueue.push} throws, or the failure of the run. */
@@ -105,18 +113,21 @@ export class ReportSender {
     }
     this.#budget.progress()
     this.#sent--
+    if (this.#sentBefore > 0) this.#sentBefore--
+    else if (ack.duplicate) this.#duplicates++
     this.queue.acknowledge()
   }
 
   #onEnd(ended: RpcStatus): void {
     this.#stream = undefined
+    this.#sentBefore = Math.max(this.#sentBefore, this.#sent)
     this.#sent = 0
     if (ended.code !== status.OK && !isRetryable(ended)) {
       this.#fail(decodeError(ended))
       return
     }
     if (this.queue.length === 0) return
-    const delay = this.#budget.nextDelay()
+    const delay = this.#budget.nextDelay(retryDelay(ended))
     if (delay === undefined) {
       this.#fail(decodeError(ended))
       return

@@ -30,6 +30,7 @@ it.each([
 })
 
 it("takes a sampler's own answer for final, unless it says UNAVAILABLE", () => {
+  expect(isRetryable(statusOf(status.ABORTED, 'replaced', [errorInfo('ASK_SUPERSEDED')]))).toBe(false)
   expect(isRetryable(statusOf(status.UNAVAILABLE, 'draining', [errorInfo('DRAINING')]))).toBe(true)
   expect(isRetryable(statusOf(status.INTERNAL, 'RST_STREAM', [errorInfo('INTERNAL')]))).toBe(false)
 })

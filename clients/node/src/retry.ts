@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js'
-import { isFromSampler, type RpcStatus } from './decode-error.js'
+import type { RetryBudget } from './backoff.js'
+import { isFromSampler, type RpcStatus, retryDelay } from './decode-error.js'
 
 interface Retryable {
   readonly code: status
@@ -35,4 +36,12 @@ export function isRetryable(rpcStatus: RpcStatus): boolean {
   const fits = ({ code, details }: Retryable) =>
     rpcStatus.code === code && (details === undefined || details.test(rpcStatus.details))
   return retryable.some(fits) || (retryableFromTransport.some(fits) && !isFromSampler(rpcStatus))
+}
+
+/**
+ * Milliseconds to wait before the call is sent again, no less than the sampler asks for; undefined where the status is final or the
+ * budget is spent.
+ */
+export function delayBeforeRetry(rpcStatus: RpcStatus, budget: RetryBudget): number | undefined {
+  return isRetryable(rpcStatus) ? budget.nextDelay(retryDelay(rpcStatus)) : undefined
 }

@@ -10,7 +10,9 @@ import {
   type StreamReportsResponse,
 } from '@keepset/proto'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Connection } from './connection.js'
+import type { Connection, ConnectionSettings } from './connection.js'
+import { InvalidArgumentError } from './errors.js'
+import { pack } from './packed.js'
 import { Run } from './run.js'
 import { testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
@@ -27,16 +29,31 @@ afterEach(() => {
   sampler?.stop()
 })
 
-/** A run whose plans have no positions; `mayAcknowledge` holds the answers to its reports back. */
-async function startRun(mayAcknowledge: Promise<void> = Promise.resolve()) {
+interface RunScript {
+  /** Holds the answers to reports back. */
+  readonly mayAcknowledge?: Promise<void>
+  /** Positions of each plan, their indices 0, 1, 2, … Default none. */
+  readonly positionCount?: number
+  /** What follows on the chunk of a plan. Default: its end. */
+  readonly endPlan?: (call: PlanCall) => void
+  readonly settings?: Partial<ConnectionSettings>
+}
+
+/** A run of a scripted sampler, with what that was asked and told. */
+async function startRun(script: RunScript = {}) {
+  const { mayAcknowledge, positionCount = 0, endPlan = (call) => call.end(), settings } = script
   const asked: PlanEpochRequest[] = []
   const reported: LossReport[] = []
   sampler = await startScriptedSampler({
     planEpoch: (call: PlanCall) => {
       asked.push(call.request)
-      const header = PlanHeader.fromPartial({ reason: PlanReason.PLAN_REASON_WARMUP, digest: Buffer.from('same') })
+      const { epoch } = call.request
+      const digest = Buffer.from('same')
+      const header = PlanHeader.fromPartial({ epoch, positionCount, reason: PlanReason.PLAN_REASON_WARMUP, digest })
       call.write({ part: { $case: 'header', value: header } })
-      call.end()
+      const sampleIndices = pack(Uint32Array.from({ length: positionCount }, (_, index) => index))
+      call.write({ part: { $case: 'chunk', value: { startPosition: 0, sampleIndices } } })
+      endPlan(call)
     },
     streamReports: (call: ReportCall) => {
       call.on('end', () => call.end())
@@ -51,7 +68,7 @@ async function startRun(mayAcknowledge: Promise<void> = Promise.resolve()) {
       })
     },
   })
-  connection = testConnection(sampler.address)
+  connection = testConnection(sampler.address, settings)
   return { run: new Run(connection, 'r'), asked, reported }
 }
 
@@ -60,7 +77,7 @@ const one = Uint32Array.of(1)
 describe('Run', () => {
   it('asks for a plan once all reports are acknowledged, and says how many there were', async () => {
     const gate = deferred()
-    const { run, asked, reported } = await startRun(gate.promise)
+    const { run, asked, reported } = await startRun({ mayAcknowledge: gate.promise })
     const plan = await run.planEpoch(0)
     for (let step = 0; step < 3; step++) plan.report(one, [step])
     const next = run.planEpoch(1)
@@ -113,6 +130,48 @@ describe('Run', () => {
     await run.flush()
     expect(reported.map(({ sequence }) => sequence)).toEqual([1])
   })
+
+  it('ends the stream of a plan that nobody read when the rank asks for another', async () => {
+    const cancelled: number[] = []
+    const { run, asked } = await startRun({
+      positionCount: 4,
+      endPlan: (call) => call.on('cancelled', () => cancelled.push(call.request.rank)),
+    })
+    await run.planEpoch(0, { rank: 0, worldSize: 2 })
+    await run.planEpoch(0, { rank: 1, worldSize: 2 })
+    await run.planEpoch(0, { rank: 1, worldSize: 2 })
+    while (cancelled.length === 0) await turn()
+    expect(asked).toHaveLength(3)
+    expect(cancelled).toEqual([1])
+  })
+
+  it('gets the reports of a loop out that never waits for anything', async () => {
+    const { run, reported } = await startRun({ positionCount: 5_000, settings: { reportQueueLimit: 10_000 } })
+    const plan = await run.planEpoch(0)
+    let steps = 0
+    for await (const batch of plan.batches(1)) {
+      plan.report(batch, [1])
+      steps++
+      if (reported.length > 0) break
+    }
+    expect(steps).toBeLessThan(5_000)
+  })
+
+  it.each([Number.NaN, 0, -5, '9' as unknown as number])(
+    'refuses to wait %s ms, and asks nobody',
+    async (timeoutMs) => {
+      const { run, asked } = await startRun()
+      const error = await run.planEpoch(0, { timeoutMs }).catch((caught: unknown) => caught)
+      expect(error).toBeInstanceOf(InvalidArgumentError)
+      expect(error).toMatchObject({
+        message: expect.stringMatching(
+          new RegExp(`^timeoutMs: must be a positive number .*Infinity.*got ${timeoutMs}$`),
+        ),
+        fieldViolations: [{ field: 'timeoutMs' }],
+      })
+      expect(asked).toEqual([])
+    },
+  )
 
   it('copies what it is given', async () => {
     const { run, reported } = await startRun()

@@ -1,8 +1,8 @@
 import type { FinishRunResponse, GetRunResponse, PlanEpochRequest } from '@keepset/proto'
-import { checkU32 } from './checks.js'
+import { checkTime, checkU32 } from './checks.js'
 import type { Connection } from './connection.js'
 import { PreconditionError } from './errors.js'
-import { reasonFromWire, runFromWire } from './mapping.js'
+import { runFromWire } from './mapping.js'
 import { pack } from './packed.js'
 import { Plan } from './plan.js'
 import { type OpenPlan, openPlan, readPlan } from './plan-stream.js'
@@ -31,7 +31,7 @@ export interface PlanEpochOptions {
   readonly lastSequence?: number
   /**
    * How long to wait for the plan's header in milliseconds, connection trouble included. It comes when all ranks have asked.
-   * Default 600000 (10 minutes). The time that the trainer takes to read the batches does not count.
+   * Above 0, Infinity allowed. Default 600000 (10 minutes). The time that the trainer takes to read the batches does not count.
    */
   readonly timeoutMs?: number
 }
@@ -58,6 +58,15 @@ export class Run {
     this.#sender = new ReportSender(connection)
   }
 
+  /**
+   * Reports of this object that the sampler had already, although they were sent once only; it did not count their losses. More than 0
+   * is right after a restart that begins an epoch anew with the same batches. At any other time losses are lost: two workers report
+   * as the same rank, or the batches of the epoch begun anew are not those of before. Sending again after a broken connection does not count.
+   */
+  get duplicateReports(): number {
+    return this.#sender.duplicates
+  }
+
   /** The run as the sampler holds it now. Reports that are still on their way are not in its counts: {@link flush} first. */
   async info(): Promise<RunInfo> {
     return fetchRun(this.#connection, this.runId)
@@ -67,7 +76,8 @@ export class Run {
    * The plan of an epoch for one rank: `run.info()`'s `nextEpoch`, or the one before to get its plan again. Waits until the reports
    * of this object are acknowledged and all ranks have asked.
    *
-   * Throws {@link DeadlineError} when not all ranks asked in time, {@link PreconditionError} for a wrong epoch or a finished run,
+   * Throws {@link DeadlineError} when not all ranks asked in time, {@link AbortedError} when another call of the same rank took the
+   * place of this one, {@link InvalidArgumentError} for an option out of its range, {@link PreconditionError} for a wrong epoch or a finished run,
    * {@link OutOfRangeError} for a start position past the end, {@link UnavailableError} when the sampler stays out of reach.
    */
   async planEpoch(epoch: number, options: PlanEpochOptions = {}): Promise<Plan> {
@@ -81,12 +91,13 @@ export class Run {
       startPosition: checkU32('start_position', options.startPosition ?? 0),
     }
     const reported = checkU32('reportedSequence', options.reportedSequence ?? 0)
+    const timeoutMs = checkTime('timeoutMs', options.timeoutMs ?? defaultPlanTimeoutMs)
     this.#sender.queue.release(rank)
     this.#unread.get(rank)?.cancel()
     this.#unread.delete(rank)
     await this.flush()
     request.lastSequence = options.lastSequence ?? this.#sequences.ofEpochBefore(epoch, rank)
-    const opened = await this.#open(request, options.timeoutMs ?? defaultPlanTimeoutMs)
+    const opened = await this.#open(request, timeoutMs)
     this.#sequences.begin(epoch, rank, reported)
     return this.#makePlan(request, opened)
   }
@@ -103,7 +114,10 @@ export class Run {
     await this.#sender.queue.room()
   }
 
-  /** Delivers what is left, then closes the run: no more plans, no more reports. Repeating it does no harm. */
+  /**
+   * Delivers what is left, then closes the run for all ranks: no more plans, no more reports. With several ranks, call it once, when
+   * all have flushed. Repeating it does no harm.
+   */
   async finish(): Promise<RunInfo> {
     if (!this.#finished) await this.flush()
     const { run } = await this.#connection.call<FinishRunResponse>((...rest) =>
@@ -130,29 +144,16 @@ export class Run {
   }
 
   #makePlan(request: PlanEpochRequest, opened: OpenPlan): Plan {
-    const { header } = opened
     const { epoch, rank, startPosition } = request
     const { queue, signal } = this.#sender
     const { giveUpAfterMs } = this.#connection.settings
-    const facts = {
-      epoch,
-      rank,
-      worldSize: request.worldSize ?? 1,
-      keptCount: header.keptCount,
-      sampleCount: header.sampleCount,
-      positionCount: header.positionCount,
-      saving: header.saving,
-      selectionEpoch: header.selectionEpoch,
-      reason: reasonFromWire(header.reason),
-      digest: header.digest.toString('hex'),
-    }
     this.#unread.set(rank, opened)
     const pieces = async function* (this: Run) {
       // The first reader takes the stream that brought the header; a later one opens its own.
       const plan = this.#takeUnread(rank, opened) ?? (await this.#open(request, giveUpAfterMs))
       yield* readPlan(this.#connection, request, plan, signal)
     }
-    return new Plan(facts, startPosition, {
+    return new Plan(opened.facts, startPosition, {
       pieces: pieces.bind(this),
       keepRoom: async () => {
         signal.throwIfAborted()

@@ -58,6 +58,7 @@ async function train(client: Client, { settings, worldSize }: Training, oneRunOb
       const own = oneRunObject ? run : await client.openRun(run.runId)
       const trained = await trainRank(own, { rank, worldSize, epochs, batchSize })
       await own.flush()
+      expect(own.duplicateReports).toBe(0)
       return trained
     }),
   )

@@ -1,4 +1,5 @@
 import {
+  AbortedError,
   type Client,
   type ConnectOptions,
   connect,
@@ -150,6 +151,30 @@ describe('each cause has its class', () => {
     })
     const [first, second] = await Promise.all([0, 1].map((rank) => run.planEpoch(0, { rank, worldSize: 2 })))
     expect(first?.digest).toBe(second?.digest)
+  })
+
+  it('AbortedError when another call of the rank takes the place, which goes on', async () => {
+    const client = open()
+    const run = await client.createRun(settings)
+    const [replaced, asking] = [run, await client.openRun(run.runId)]
+    // One asks first: both are on one connection.
+    const first = errorOf(() => replaced.planEpoch(0, { rank: 0, worldSize: 2 }))
+    const second = asking.planEpoch(0, { rank: 0, worldSize: 2 })
+    const error = await first
+    expect(error).toBeInstanceOf(AbortedError)
+    expect(error).toMatchObject({ code: 'ABORTED', reason: 'ASK_SUPERSEDED' })
+    const other = await asking.planEpoch(0, { rank: 1, worldSize: 2 })
+    expect((await second).digest).toBe(other.digest)
+  })
+
+  it('PreconditionError for a gap between reports, with the way out', async () => {
+    const run = await open().createRun(settings)
+    const plan = await run.planEpoch(0, { startPosition: 20, reportedSequence: 5 })
+    plan.report(await plan.indices(), new Float32Array(20))
+    const error = await errorOf(() => run.flush())
+    expect(error).toBeInstanceOf(PreconditionError)
+    expect(error.reason).toBe('SEQUENCE_GAP')
+    expect(error.message).toMatch(/sequence is 6, .* is 1; .*reportedSequence.*flush\(\).*checkpoint/)
   })
 
   it('UnavailableError when nobody listens', async () => {
@@ -304,6 +329,18 @@ describe('reports that are refused at once', () => {
     }
     plan.report(Uint32Array.of(1), [1])
     expect((await run.finish()).progress.reports).toBe(1)
+  })
+
+  it('never where ranks of one object train in lock-step, however small the queue', async () => {
+    const run = await open({ reportQueueLimit: 1 }).createRun(settings)
+    const plans = await Promise.all([0, 1, 2].map((rank) => run.planEpoch(0, { rank, worldSize: 3 })))
+    const loops = plans.map((plan) => ({ plan, batches: plan.batches(3) }))
+    for (let step = 0; step < 5; step++) {
+      // No rank reports before all have their batch, as if they averaged gradients.
+      const batches = await Promise.all(loops.map(({ batches }) => batches.next()))
+      for (const [rank, { value }] of batches.entries()) if (value) loops[rank]?.plan.report(value, value.indices)
+    }
+    expect((await run.finish()).progress).toMatchObject({ reports: 15, observations: 40 })
   })
 
   it('QueueFullError when the caller does not wait for room; nothing is lost', async () => {

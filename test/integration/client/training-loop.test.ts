@@ -143,8 +143,36 @@ describe('the training loop', () => {
     await run.flush()
     const again = await client.openRun('anew')
     await trainEpoch(await again.planEpoch(0), 10)
+    await again.flush()
+    expect([run.duplicateReports, again.duplicateReports]).toEqual([0, 3])
     expect((await again.finish()).progress).toMatchObject({ reports: 6, observations: 60, repeats: 0 })
   })
+})
+
+it('gives away two workers that have the same rank', async () => {
+  const run = await client.createRun({ sampleCount: 60, policy: ucb(), pruneRate: 0.5, epochs: 3 })
+  const workers = [run, await client.openRun(run.runId)]
+  await Promise.all(workers.map(async (worker) => trainEpoch(await worker.planEpoch(0), 10)))
+  for (const worker of workers) await worker.flush()
+  expect(workers.reduce((sum, { duplicateReports }) => sum + duplicateReports, 0)).toBe(6)
+  expect((await run.finish()).progress.reports).toBe(6)
+})
+
+it('waits for a plan without end, or for months', async () => {
+  const own = connect(sampler.addresses.grpc, {
+    callTimeoutMs: Number.POSITIVE_INFINITY,
+    giveUpAfterMs: Number.POSITIVE_INFINITY,
+  })
+  try {
+    const run = await own.createRun({ sampleCount: 60, policy: ucb() })
+    const plans = await Promise.all([
+      run.planEpoch(0, { rank: 0, worldSize: 2, timeoutMs: Number.POSITIVE_INFINITY }),
+      run.planEpoch(0, { rank: 1, worldSize: 2, timeoutMs: 30 * 24 * 3_600_000 }),
+    ])
+    expect(plans.map(({ positionCount }) => positionCount)).toEqual([30, 30])
+  } finally {
+    own.close()
+  }
 })
 
 describe('runs', () => {

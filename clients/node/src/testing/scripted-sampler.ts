@@ -2,6 +2,7 @@ import { Metadata, Server, ServerCredentials, type StatusObject, status } from '
 import {
   Any,
   ErrorInfo,
+  RetryInfo,
   type RunServiceServer,
   RunServiceService,
   type SamplerServiceServer,
@@ -51,6 +52,12 @@ export function errorInfo(reason: string, domain = 'keepset.dev') {
     typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo',
     value: ErrorInfo.encode({ reason, domain, metadata: {} }).finish(),
   }
+}
+
+/** The sampler's RetryInfo, as a detail of {@link statusOf}. */
+export function retryInfo(delayMs: number) {
+  const retryDelay = { seconds: BigInt(Math.floor(delayMs / 1000)), nanos: (delayMs % 1000) * 1e6 }
+  return { typeUrl: 'type.googleapis.com/google.rpc.RetryInfo', value: RetryInfo.encode({ retryDelay }).finish() }
 }
 
 /** What ends a stream of a scripted server so that the client takes its connection for broken. */
