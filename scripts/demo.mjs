@@ -1,6 +1,6 @@
 /** `npm run demo`: all set-up, then the demo. Arguments go to the demo: `npm run demo -- --help`. */
-import process from 'node:process'
-import { runNode, setup } from './setup.mjs'
+import { setup } from './setup.mjs'
 
 setup()
-process.exitCode = runNode(['examples/demo/dist/main.js', ...process.argv.slice(2)])
+// In this process, so that a signal reaches the demo itself.
+await import('../examples/demo/dist/main.js')

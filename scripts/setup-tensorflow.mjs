@@ -10,10 +10,23 @@
  * Everything is put into .cache/tensorflow and only linked from node_modules: `npm ci` removes the link, and the next
  * run restores it without a download. Neither package.json nor the lock file nor any installed package is touched.
  *
- * Exit codes: 0 set up and verified, 1 failed, 2 wrong usage, 3 a tool is missing or the system is not supported.
+ * A failure is noted beside it. With --unless-failed, as `npm test` calls it, nothing is fetched for a day after one.
+ *
+ * Exit codes: 0 set up and verified, 1 failed, 2 wrong usage, 3 a tool is missing or the system is not supported,
+ * 4 not tried because of --unless-failed.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +34,8 @@ import { fileURLToPath } from 'node:url'
 const TENSORFLOW_VERSION = '2.21.0'
 const TFJS_VERSION = '4.22.0'
 const NODE_API_HEADERS_VERSION = '1.9.0'
+/** How long a failure is remembered. */
+const DAY_MS = 24 * 60 * 60 * 1000
 /** Node's names of the processors for which PyPI has TensorFlow, and PyPI's. */
 const ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' }
 
@@ -78,7 +93,8 @@ function downloadWheels(requirements, platforms, folder) {
   // Only the libraries inside are used, so this machine's Python need not be one that the wheels are made for.
   const python = ['--python-version', '3.11', '--implementation', 'cp']
   const pip = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:']
-  run('python3', [...pip, ...platforms, ...python, '--dest', folder, ...requirements])
+  const network = ['--retries', '1', '--timeout', '15']
+  run('python3', [...pip, ...network, ...platforms, ...python, '--dest', folder, ...requirements])
   return readdirSync(folder)
     .filter((file) => file.endsWith('.whl'))
     .map((file) => join(folder, file))
@@ -170,8 +186,9 @@ function fillCache(target, packageName, folder) {
     log(`installing ${packageName}@${TFJS_VERSION}`)
     const packages = [`${packageName}@${TFJS_VERSION}`, `node-api-headers@${NODE_API_HEADERS_VERSION}`]
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+    const network = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=60000']
     // --prefix: inside `npm run` npm would otherwise take the repository for the place to install into.
-    run('npm', ['install', '--prefix', partial, ...flags, ...packages], {
+    run('npm', ['install', '--prefix', partial, ...flags, ...network, ...packages], {
       cwd: partial,
       shell: process.platform === 'win32',
     })
@@ -215,7 +232,23 @@ console.log('RESULT' + JSON.stringify({ version: binding.TF_Version, gpu: isUsin
   return status === 0 && result ? { ok: true, ...JSON.parse(result) } : { ok: false, error: stderr.trim() }
 }
 
-function setUp(target) {
+/** Does what may fail after minutes. Leaves a note if it does, which stays until it succeeds. */
+function tryOnceADay(note, unlessFailed, work) {
+  const noted = existsSync(note) ? Date.parse(readFileSync(note, 'utf8')) : 0
+  if (unlessFailed && Date.now() - noted < DAY_MS) {
+    throw new SetupError('failed less than a day ago and is not tried again; `npm run setup:tensorflow` tries', 4)
+  }
+  try {
+    const result = work()
+    rmSync(note, { force: true })
+    return result
+  } catch (error) {
+    if (error.exitCode === 1) writeFileSync(note, new Date().toISOString())
+    throw error
+  }
+}
+
+function setUp(target, unlessFailed) {
   const packageName = target === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node'
   const folder = join(root, '.cache/tensorflow', `${target}-${TENSORFLOW_VERSION}`)
   let result = existsSync(join(root, 'node_modules', packageName)) ? verify(packageName) : { ok: false }
@@ -225,22 +258,26 @@ function setUp(target) {
     if (!result.ok) log(`what is in ${relative(root, folder)} does not work and is made again:\n${result.error}`)
   }
   if (!result.ok) {
-    fillCache(target, packageName, folder)
-    linkPackage(packageName, folder)
-    result = verify(packageName)
+    result = tryOnceADay(`${folder}.failed`, unlessFailed, () => {
+      fillCache(target, packageName, folder)
+      linkPackage(packageName, folder)
+      const made = verify(packageName)
+      if (!made.ok) throw new SetupError(`the addon was built but does not work:\n${made.error}`)
+      return made
+    })
   }
-  if (!result.ok) throw new SetupError(`the addon was built but does not work:\n${result.error}`)
   log(`${packageName} multiplies on TensorFlow ${result.version}${result.gpu ? ', on the GPU' : ''}`)
   if (target === 'gpu' && !result.gpu) log('TensorFlow sees no GPU here and computes on the CPU: is the driver loaded?')
 }
 
-const [target = 'cpu', ...rest] = process.argv.slice(2)
-if (rest.length > 0 || !['cpu', 'gpu'].includes(target)) {
-  console.error('usage: npm run setup:tensorflow [-- cpu|gpu]')
+const [target = 'cpu', option, ...rest] = process.argv.slice(2)
+const unlessFailed = option === '--unless-failed'
+if ((option && !unlessFailed) || rest.length > 0 || !['cpu', 'gpu'].includes(target)) {
+  console.error('usage: npm run setup:tensorflow [-- cpu|gpu [--unless-failed]]')
   process.exit(2)
 }
 try {
-  setUp(target)
+  setUp(target, unlessFailed)
 } catch (error) {
   if (!(error instanceof SetupError)) throw error
   console.error(`setup:tensorflow: ${error.message}`)

@@ -31,11 +31,20 @@ function must(code) {
   if (code !== 0) process.exit(code)
 }
 
+const [ownMajor, ownMinor] = process.versions.node.split('.').map(Number)
+
 function checkNode() {
   const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(readJson('package.json').engines.node).map(Number)
-  const [ownMajor, ownMinor] = process.versions.node.split('.').map(Number)
   if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return
   console.error(`Keepset needs Node ${major}.${minor} or newer; this is Node ${process.versions.node}.`)
+  process.exit(1)
+}
+
+/** Vitest's bundler has binaries for fewer versions than Keepset runs on, and npm leaves them out elsewhere without a word. */
+export function checkNodeOfTools() {
+  checkNode()
+  if (ownMajor !== 21 && (ownMajor !== 22 || ownMinor >= 12)) return
+  console.error(`The tests need Node 20.19 of Node 20, or 22.12 or newer; this is Node ${process.versions.node}.`)
   process.exit(1)
 }
 

@@ -3,8 +3,9 @@
  * Each check is a script of package.json and can be run alone.
  */
 import process from 'node:process'
-import { install, run } from './setup.mjs'
+import { checkNodeOfTools, install, run } from './setup.mjs'
 
+checkNodeOfTools()
 install()
 for (const name of ['lint', 'types', 'architecture', 'dead-code', 'protos', 'generated']) {
   console.log(`\n▶ ${name}`)

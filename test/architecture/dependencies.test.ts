@@ -72,3 +72,13 @@ describe('package-lock.json', () => {
     expect(without.filter(([, { optional, os }]) => !(optional && os))).toEqual([])
   })
 })
+
+describe('.npmrc', () => {
+  it('installs on every Node that Keepset supports, though the tools name fewer', () => {
+    expect(readFileSync(`${root}.npmrc`, 'utf8')).not.toMatch(/engine-strict/)
+  })
+
+  it('runs nothing that comes from the registry', () => {
+    expect(readFileSync(`${root}.npmrc`, 'utf8')).toMatch(/^ignore-scripts=true$/m)
+  })
+})

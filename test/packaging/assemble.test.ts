@@ -38,6 +38,12 @@ async function contentsOf(folder: string) {
 
 const ours = (path: string) => !path.includes('node_modules')
 
+/** Checks that each of these packages of ours brings the licence. */
+async function expectLicences(folder: string, packages: string[]) {
+  const licence = await readFile(join(root, 'LICENSE'), 'utf8')
+  for (const path of packages) expect(await readFile(join(folder, path, 'LICENSE'), 'utf8'), path).toBe(licence)
+}
+
 describe('sampler', () => {
   let folder = ''
   let sampler: ChildProcess | undefined
@@ -66,6 +72,8 @@ describe('sampler', () => {
     expect(paths).toContain(join('services', 'sampler', 'dist', 'main.js'))
     expect(paths.filter((path) => /(^|\/)src(\/|$)|\.test\.|(?<!\.d)\.ts$/.test(path))).toEqual([])
   })
+
+  it('has the licence in each package', () => expectLicences(folder, ['proto', 'services/sampler']))
 
   it('starts as the image does, answers, is healthy, and ends at SIGTERM', async () => {
     const { command, environment } = imageOf('sampler', folder)
@@ -122,6 +130,8 @@ describe('trainer', () => {
     expect(packages.map(([path]) => path)).toContain('node_modules/@keepset/client')
     expect(packages.filter(([path, { dev }]) => dev || path.endsWith('@keepset/sampler'))).toEqual([])
   })
+
+  it('has the licence in each package', () => expectLicences(folder, ['proto', 'clients/node', 'clients/trainer']))
 
   it('starts as the image does', async () => {
     const { command, environment } = imageOf('trainer', folder)

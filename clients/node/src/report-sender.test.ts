@@ -161,7 +161,7 @@ describe('ReportSender', () => {
   })
 
   it('opens a stream with the first report, and lets go of it with a flush', async () => {
-    const { sender, received } = await startSender(acknowledge)
+    const { sender, received } = await startSender((call, one) => acknowledge(call, one))
     await sender.flush()
     expect(received).toEqual([])
     sender.send(report(1))

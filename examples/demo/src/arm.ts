@@ -1,3 +1,5 @@
+import type { StartRecord } from '@keepset/trainer'
+
 /** The policies that the demo compares, the baseline first. */
 export const policies = ['full', 'random', 'epsilon_greedy', 'ucb'] as const
 export type PolicyName = (typeof policies)[number]
@@ -29,6 +31,8 @@ export interface ArmResult {
   readonly policy: PolicyName
   readonly backend: string
   readonly backendReason: string
+  /** All that the trainer was set to, its defaults included. */
+  readonly settings: StartRecord['settings']
   readonly parameterCount: number
   readonly trainCount: number
   readonly testCount: number
@@ -39,9 +43,13 @@ export interface ArmResult {
   readonly seconds: number
   /** The part of `seconds` in which the trainer waited for the sampler. */
   readonly samplerSeconds: number
+  /** samplesTrained over `seconds`. */
+  readonly imagesPerSecond: number
   /** Share of the data set left out, by the sampler's count, 0 to 1. */
   readonly saving: number
   /** seconds of `full` over ours. */
   readonly speedUp: number
+  /** Samples trained by `full` over ours: what the speed-up cannot exceed when an image costs the same in both. */
+  readonly speedUpBound: number
   readonly curve: readonly CurvePoint[]
 }

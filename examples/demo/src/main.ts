@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { type DemoSettings, policies } from './arm.js'
 import { drawAccuracyOverTime } from './curves.js'
+import type { ArmFigures } from './read-result.js'
 import { explain, makeReport } from './report.js'
 import { renderReportPage } from './report-page.js'
 import { formatTable } from './result-table.js'
@@ -15,25 +16,39 @@ interface DemoOptions extends DemoSettings {
   readonly picture: string | undefined
 }
 
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+
+/** Aborts with the name of the signal that asked the demo to end. A terminal's Ctrl-C may come twice, so the handlers stay. */
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort(signal))
+
+async function trainArms(settings: DemoSettings, directory: string): Promise<ArmFigures[]> {
+  const sampler = await startSamplerProcess()
+  try {
+    console.log(`sampler at ${sampler.address}, process ${sampler.processId}; the policies train one after another`)
+    const results = []
+    for (const policy of policies) {
+      stop.signal.throwIfAborted()
+      console.log(`\n${policy}`)
+      results.push(await trainArm(policy, settings, sampler, directory, stop.signal))
+    }
+    return results
+  } finally {
+    await sampler.stop()
+  }
+}
+
 async function runDemo({ out, picture, ...settings }: DemoOptions): Promise<void> {
   mkdirSync(out, { recursive: true })
   const directory = mkdtempSync(join(tmpdir(), 'keepset-demo-'))
-  const sampler = await startSamplerProcess()
   try {
-    console.log(`sampler at ${sampler.address}, in a process of its own; each policy trains in another`)
-    const results = []
-    for (const policy of policies) {
-      console.log(`\n${policy}`)
-      results.push(await trainArm(policy, settings, sampler.address, directory))
-    }
-    const report = makeReport(settings, results)
+    const report = makeReport(settings, await trainArms(settings, directory))
     console.log(`\n${formatTable(report.arms)}\n\n${explain(report).join('\n')}`)
     writeFileSync(join(out, 'demo-report.json'), `${JSON.stringify(report, null, 2)}\n`)
     writeFileSync(join(out, 'demo-report.html'), renderReportPage(report))
     if (picture) writeFileSync(picture, drawAccuracyOverTime(report.arms))
     console.log(`\nCurves: ${resolve(out, 'demo-report.html')}\nFigures: ${resolve(out, 'demo-report.json')}`)
   } finally {
-    await sampler.stop()
     rmSync(directory, { recursive: true })
   }
 }
@@ -42,7 +57,7 @@ const number = (value: string) => Number(value)
 
 const program = new Command('demo')
   .description(
-    `Trains ${policies.join(', ')} on the bundled images, side by side, and reports accuracy, time and saving`,
+    `Trains ${policies.join(', ')} on the bundled images, one after another, and compares accuracy, time and saving`,
   )
   .option('--epochs <count>', 'epochs of each policy', number, 20)
   .option('--prune-rate <share>', 'share of the images left out, of all policies but full', number, 0.5)
@@ -55,10 +70,13 @@ const program = new Command('demo')
   .option('--picture <file>', 'write the curves alone too, as SVG')
   .action(runDemo)
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 try {
   await program.parseAsync()
 } catch (error) {
-  console.error(`demo: ${error instanceof Error ? error.message : error}`)
-  process.exitCode = 1
+  if (stop.signal.aborted) {
+    process.exitCode = exitCodes[stop.signal.reason as keyof typeof exitCodes]
+  } else {
+    console.error(`demo: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+  }
 }

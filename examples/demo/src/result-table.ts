@@ -7,7 +7,9 @@ const columns: readonly { readonly title: string; readonly cell: (arm: ArmResult
   { title: 'saving', cell: ({ saving }) => `${(saving * 100).toFixed(1)} %` },
   { title: 'time', cell: ({ seconds }) => `${seconds.toFixed(1)} s` },
   { title: 'of it in the sampler', cell: ({ samplerSeconds }) => `${samplerSeconds.toFixed(2)} s` },
+  { title: 'images/s', cell: ({ imagesPerSecond }) => Math.round(imagesPerSecond).toLocaleString('en') },
   { title: 'speed-up', cell: ({ speedUp }) => `${speedUp.toFixed(2)} x` },
+  { title: 'of at most', cell: ({ speedUpBound }) => `${speedUpBound.toFixed(2)} x` },
 ]
 
 /** Titles and cells of the table, a row an arm. */
