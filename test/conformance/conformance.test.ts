@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { RunSpec as RunSpecMessage } from '@keepset/proto'
 import { describe, expect, it } from 'vitest'
 import { positionCount, rankPositions } from '../../services/sampler/src/core/plans/sharding.js'
-import { selectKeptSet } from '../../services/sampler/src/core/policies/registry.js'
 import { readRunSpec } from '../../services/sampler/src/grpc/mapping.js'
 import { RunRegistry } from '../../services/sampler/src/runs/run-registry.js'
+import { ownerParts } from '../../services/sampler/src/runs/testing/owner-parts.js'
 import { MemoryStore } from '../../services/sampler/src/store/memory/memory-store.js'
 import { type LossJson, VECTORS, type Vector, type VectorEpoch } from './make-vectors.mjs'
 import type { SpecJson } from './oracle.mjs'
@@ -37,17 +37,7 @@ function parseSpec({ seed, shardMode, ...json }: SpecJson): RunSpecMessage {
 const parseLosses = (losses: readonly LossJson[]) => Float32Array.from(losses, Number)
 const digestOf = (indices: Uint32Array) => createHash('sha256').update(indices).digest('hex')
 
-function registry(): RunRegistry {
-  return new RunRegistry(
-    new MemoryStore(),
-    { maxRuns: 1, maxSamples: 1e6 },
-    {
-      clock: () => 0,
-      selector: { select: async (policy, input) => selectKeptSet(policy, input) },
-      listener: { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} },
-    },
-  )
-}
+const registry = () => new RunRegistry(new MemoryStore(), { maxRuns: 1, maxSamples: 1e6 }, ownerParts())
 
 function expectIndices(actual: Uint32Array, indices: number[] | undefined, digest: string | undefined): void {
   if (indices) expect([...actual]).toEqual(indices)

@@ -3,8 +3,8 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { afterEach, expect, test, vi } from 'vitest'
 import { lossReport, SamplerStubs } from '../../../../test/support/test-sampler.js'
-import { selectKeptSet } from '../core/policies/registry.js'
 import { RunRegistry } from '../runs/run-registry.js'
+import { ownerParts } from '../runs/testing/owner-parts.js'
 import { MemoryStore } from '../store/memory/memory-store.js'
 import { GrpcServer } from './grpc-server.js'
 
@@ -24,15 +24,7 @@ async function start() {
       done()
     },
   })
-  const registry = new RunRegistry(
-    new MemoryStore(),
-    { maxRuns: 10, maxSamples: 1000 },
-    {
-      clock: Date.now,
-      selector: { select: async (policy, input) => selectKeptSet(policy, input) },
-      listener: { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} },
-    },
-  )
+  const registry = new RunRegistry(new MemoryStore(), { maxRuns: 10, maxSamples: 1000 }, ownerParts())
   const options = { listen: '127.0.0.1:0', maxMessageBytes: 1 << 20, keepaliveSeconds: 60 }
   const server = await GrpcServer.start(registry, pino({ level: 'error' }, log), drain.signal, options)
   const stubs = new SamplerStubs(server.address)

@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { FrameReader, RawCall } from '../../../../test/support/raw-call.js'
 import { Run } from '../runs/run.js'
 import { resolveRunSpec } from '../runs/run-spec.js'
+import { requestedSpec } from '../runs/testing/requested-spec.js'
 import { writePlan } from './plan-stream.js'
 
 const SAMPLE_COUNT = 1_000_000
@@ -12,20 +13,7 @@ const CHUNKS = Math.ceil(SAMPLE_COUNT / 0x20000)
 const PLAN_EPOCH = '/keepset.v1.SamplerService/PlanEpoch'
 
 function plannedRun(): Run {
-  const spec = resolveRunSpec({
-    sampleCount: SAMPLE_COUNT,
-    seed: 0n,
-    pruneRate: 0,
-    pruneRateSchedule: [],
-    totalEpochs: undefined,
-    selectionPeriod: undefined,
-    warmupEpochs: undefined,
-    tailEpochs: 0,
-    shardMode: 'pad',
-    positionMultiple: undefined,
-    nonFinite: 'ignore',
-    policy: { name: 'random', settings: {} },
-  })
+  const spec = resolveRunSpec(requestedSpec({ sampleCount: SAMPLE_COUNT, pruneRate: 0 }))
   const run = new Run({ type: 'run_created', time: 0, runId: 'run', spec })
   run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
   return run

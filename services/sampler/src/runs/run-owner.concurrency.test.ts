@@ -2,28 +2,27 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { positionCount, rankPositions } from '../core/plans/sharding.js'
 import { selectKeptSet } from '../core/policies/registry.js'
+import type { Selector } from './ports.js'
 import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { resolveRunSpec } from './run-spec.js'
+import { ownerParts } from './testing/owner-parts.js'
+import { requestedSpec } from './testing/requested-spec.js'
 
 const EPOCHS = 4
 const BATCH = 3
 
-const spec = resolveRunSpec({
-  sampleCount: 24,
-  seed: 5n,
-  pruneRate: 0.5,
-  pruneRateSchedule: [],
-  totalEpochs: EPOCHS,
-  selectionPeriod: 1,
-  warmupEpochs: undefined,
-  tailEpochs: 1,
-  shardMode: 'pad',
-  positionMultiple: undefined,
-  nonFinite: 'ignore',
-  policy: { name: 'epsilon_greedy', settings: { epsilon: 0.25 } },
-})
+const spec = resolveRunSpec(
+  requestedSpec({
+    sampleCount: 24,
+    seed: 5n,
+    totalEpochs: EPOCHS,
+    selectionPeriod: 1,
+    tailEpochs: 1,
+    policy: { name: 'epsilon_greedy', settings: { epsilon: 0.25 } },
+  }),
+)
 
 /** A loss that depends on sample and epoch alone, with ties. */
 const lossOf = (index: number, epoch: number) => ((index * 7 + epoch * 3) % 5) / 2
@@ -41,20 +40,13 @@ async function train(worldSize: number, delays: Delays) {
     events.push(event)
     await delays.wait(event.type)
   }
-  const owner = new RunOwner(
-    run,
-    { append },
-    {
-      clock: () => 0,
-      selector: {
-        select: async (policy, input) => {
-          await delays.wait('select')
-          return selectKeptSet(policy, input)
-        },
-      },
-      listener: { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} },
+  const selector: Selector = {
+    select: async (policy, input) => {
+      await delays.wait('select')
+      return selectKeptSet(policy, input)
     },
-  )
+  }
+  const owner = new RunOwner(run, { append }, ownerParts(selector))
   const digests: string[] = []
   const { signal } = new AbortController()
   const trainRank = async (rank: number) => {

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { positionCount, rankPositions } from '../core/plans/sharding.js'
-import { selectKeptSet } from '../core/policies/registry.js'
 import { keptCount } from '../core/share.js'
 import type { Plan } from './plan.js'
 import { Run } from './run.js'
@@ -9,6 +8,7 @@ import { RunError } from './run-error.js'
 import type { RunCreated, RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
+import { ownerParts } from './testing/owner-parts.js'
 
 /** Random calls, good and bad, at one run; after each the run is held against a model that knows only what was answered. */
 
@@ -109,11 +109,7 @@ class Harness {
     this.created = { type: 'run_created', time: 0, runId: 'r', spec: resolveRunSpec(requested) }
     this.run = new Run(this.created)
     const journal = { append: async (event: RunEvent) => void this.events.push(event) }
-    this.owner = new RunOwner(this.run, journal, {
-      clock: () => 0,
-      selector: { select: async (policy, input) => selectKeptSet(policy, input) },
-      listener: { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} },
-    })
+    this.owner = new RunOwner(this.run, journal, ownerParts())
   }
 
   last(epoch: number, rank: number): number {

@@ -7,31 +7,17 @@ import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
+import { inlineSelector, ownerParts, selectorAfter } from './testing/owner-parts.js'
+import { requestedSpec } from './testing/requested-spec.js'
 
 const never = new AbortController().signal
-const inline: Selector = { select: async (policy, input) => selectKeptSet(policy, input) }
-const listener = { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} }
 
-function ownerOf(given: Partial<RequestedRunSpec> = {}, selector = inline, journal?: RunJournal) {
-  const spec = resolveRunSpec({
-    sampleCount: 20,
-    seed: 1n,
-    pruneRate: 0.5,
-    pruneRateSchedule: [],
-    totalEpochs: undefined,
-    selectionPeriod: 1,
-    warmupEpochs: undefined,
-    tailEpochs: 0,
-    shardMode: 'pad',
-    positionMultiple: undefined,
-    nonFinite: 'ignore',
-    policy: { name: 'ucb', settings: {} },
-    ...given,
-  })
+function ownerOf(given: Partial<RequestedRunSpec> = {}, selector = inlineSelector, journal?: RunJournal) {
+  const spec = resolveRunSpec(requestedSpec({ sampleCount: 20, seed: 1n, selectionPeriod: 1, ...given }))
   const events: RunEvent[] = []
   const record = { append: async (event: RunEvent) => void events.push(event) }
   const run = new Run({ type: 'run_created', time: 0, runId: 'r', spec })
-  return { run, events, owner: new RunOwner(run, journal ?? record, { clock: () => 0, selector, listener }) }
+  return { run, events, owner: new RunOwner(run, journal ?? record, ownerParts(selector)) }
 }
 
 const request = (epoch: number, { rank = 0, worldSize = 1, lastSequence = 0, startPosition = 0 } = {}) => ({
@@ -137,13 +123,7 @@ describe('RunOwner', () => {
 
   it('gives no plan of another world size to one who came while it was being made', async () => {
     const gate = gateOf()
-    const slow: Selector = {
-      select: async (policy, input) => {
-        await gate.promise
-        return selectKeptSet(policy, input)
-      },
-    }
-    const { owner } = ownerOf({ warmupEpochs: 0 }, slow)
+    const { owner } = ownerOf({ warmupEpochs: 0 }, selectorAfter(gate.promise))
     const gone = new AbortController()
     const left = owner.planEpoch(request(0, { worldSize: 1 }), forever, gone.signal)
     gone.abort(new Error('gone'))
@@ -172,7 +152,7 @@ describe('RunOwner', () => {
 
   it('never answers with the plan of another epoch, also while a plan is on its way to the disk', async () => {
     const gate = gateOf()
-    const { owner } = ownerOf({}, inline, { append: () => gate.promise })
+    const { owner } = ownerOf({}, inlineSelector, { append: () => gate.promise })
     const first = owner.planEpoch(request(0), forever, never)
     const second = owner.planEpoch(request(1), forever, never)
     gate.resolve()
@@ -182,7 +162,7 @@ describe('RunOwner', () => {
 
   it('tells nothing of a run that is not recorded yet', async () => {
     const gate = gateOf()
-    const { owner } = ownerOf({}, inline, { append: () => gate.promise })
+    const { owner } = ownerOf({}, inlineSelector, { append: () => gate.promise })
     void owner.planEpoch(request(0), forever, never)
     const told: number[] = []
     const reading = owner.read().then((run) => told.push(run.nextEpoch))
@@ -195,13 +175,7 @@ describe('RunOwner', () => {
 
   it('finishes after the plan that is being made', async () => {
     const gate = gateOf()
-    const slow: Selector = {
-      select: async (policy, input) => {
-        await gate.promise
-        return selectKeptSet(policy, input)
-      },
-    }
-    const { owner, events } = ownerOf({ warmupEpochs: 0 }, slow)
+    const { owner, events } = ownerOf({ warmupEpochs: 0 }, selectorAfter(gate.promise))
     const asked = owner.planEpoch(request(0), forever, never)
     const finished = owner.finish()
     gate.resolve()
@@ -212,13 +186,7 @@ describe('RunOwner', () => {
 
   it('appends nothing more when it is closed while a kept set is being chosen', async () => {
     const gate = gateOf()
-    const slow: Selector = {
-      select: async (policy, input) => {
-        await gate.promise
-        return selectKeptSet(policy, input)
-      },
-    }
-    const { owner, events } = ownerOf({ warmupEpochs: 0 }, slow)
+    const { owner, events } = ownerOf({ warmupEpochs: 0 }, selectorAfter(gate.promise))
     const asked = owner.planEpoch(request(0), forever, never)
     owner.close(new Error('deleted'))
     await expect(asked).rejects.toThrow('deleted')
@@ -245,13 +213,7 @@ describe('RunOwner', () => {
 
   it('lets nothing change the run while a kept set is being chosen', async () => {
     const gate = gateOf()
-    const slow: Selector = {
-      select: async (policy, input) => {
-        await gate.promise
-        return selectKeptSet(policy, input)
-      },
-    }
-    const { owner, run } = ownerOf({}, slow)
+    const { owner, run } = ownerOf({}, selectorAfter(gate.promise))
     const { order } = await owner.planEpoch(request(0), forever, never)
     const next = owner.planEpoch(request(1), forever, never)
     const late = owner.report(report(0, 0, 1, order))
@@ -331,7 +293,7 @@ describe('RunOwner', () => {
         return gate.promise
       },
     }
-    const { owner } = ownerOf({}, inline, journal)
+    const { owner } = ownerOf({}, inlineSelector, journal)
     const answered: string[] = []
     const plan = owner.planEpoch(request(0), forever, never).then((made) => {
       answered.push('plan')

@@ -1,23 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { selectKeptSet } from '../core/policies/registry.js'
 import type { RunJournal, RunStore } from './ports.js'
 import { RunRegistry } from './run-registry.js'
-import type { RequestedRunSpec } from './run-spec.js'
+import { ownerParts } from './testing/owner-parts.js'
+import { requestedSpec } from './testing/requested-spec.js'
 
-const spec: RequestedRunSpec = {
-  sampleCount: 10,
-  seed: 0n,
-  pruneRate: 0.5,
-  pruneRateSchedule: [],
-  totalEpochs: undefined,
-  selectionPeriod: undefined,
-  warmupEpochs: undefined,
-  tailEpochs: 0,
-  shardMode: 'pad',
-  positionMultiple: undefined,
-  nonFinite: 'ignore',
-  policy: { name: 'ucb', settings: {} },
-}
+const spec = requestedSpec()
 
 /** A store whose calls end when the test lets them: `log` has what was asked, in order. */
 class GatedStore implements RunStore {
@@ -45,9 +32,7 @@ class GatedStore implements RunStore {
 }
 
 function registryOn(store: RunStore, limits = { maxRuns: 10, maxSamples: 1000 }) {
-  const listener = { created: () => {}, planned: () => {}, finished: () => {}, deleted: () => {} }
-  const selector = { select: async (...args: Parameters<typeof selectKeptSet>) => selectKeptSet(...args) }
-  return new RunRegistry(store, limits, { clock: () => 0, selector, listener })
+  return new RunRegistry(store, limits, ownerParts())
 }
 
 describe('RunRegistry', () => {

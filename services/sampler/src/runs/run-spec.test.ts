@@ -1,21 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { RunError } from './run-error.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
+import { requestedSpec } from './testing/requested-spec.js'
 
-const requested: RequestedRunSpec = {
-  sampleCount: 100,
-  seed: 0n,
-  pruneRate: 0.5,
-  pruneRateSchedule: [],
-  totalEpochs: undefined,
-  selectionPeriod: undefined,
-  warmupEpochs: undefined,
-  tailEpochs: 0,
-  shardMode: 'pad',
-  positionMultiple: undefined,
-  nonFinite: 'ignore',
-  policy: { name: 'ucb', settings: {} },
-}
+const requested = requestedSpec({ sampleCount: 100 })
 
 function violations(given: Partial<RequestedRunSpec>): Record<string, string> {
   try {
