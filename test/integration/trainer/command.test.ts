@@ -93,17 +93,23 @@ describe('keepset train', { timeout: 120_000 }, () => {
     const checkpoint = join(folder, signal)
     const args = [...quick(), '--checkpoint', checkpoint, '--epochs', '100000', '--policy', 'random', '--resume']
     const stopped = await runCommand(args, (output, child) => {
-      if (/^epoch +1 of/m.test(output)) child.kill(signal)
+      if (!child.killed && /^epoch +1 of/m.test(output)) child.kill(signal)
     })
     expect(stopped).toMatchObject({ code: exitCode, stderr: `stopped by ${signal}; go on with --resume\n` })
     const nextEpoch = loadCheckpoint(checkpoint)?.nextEpoch ?? 0
     expect(nextEpoch).toBeGreaterThanOrEqual(2)
 
     const resumed = await runCommand(args, (output, child) => {
-      if (/^epoch/m.test(output)) child.kill(signal)
+      if (!child.killed && /^epoch/m.test(output)) child.kill(signal)
     })
     expect(resumed.stdout).toContain(`resumed at epoch ${nextEpoch}\nepoch`)
     expect(resumed.code).toBe(exitCode)
+  })
+
+  it('ends quietly when nobody reads its output any more', async () => {
+    const { code, stderr } = await runCommand([...quick(), '--epochs', '100000'], (_, child) => child.stdout?.destroy())
+    expect(stderr).toBe('')
+    expect(code).toBe(141)
   })
 
   it('loses nothing but time when it is killed: resumed, it ends with the weights of an undisturbed training', async () => {

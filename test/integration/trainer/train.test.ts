@@ -1,13 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect, PreconditionError, UnavailableError } from '@keepset/client'
+import { type Client, connect, PreconditionError, UnavailableError } from '@keepset/client'
 import { type Sampler, startSampler } from '@keepset/sampler'
 import {
   bundledDataDirectory,
   CheckpointError,
   type EpochRecord,
   loadCheckpoint,
+  type StartRecord,
   StoppedError,
   type TrainOptions,
   train,
@@ -159,6 +160,77 @@ describe('train', { timeout: 120_000 }, () => {
     await expect(train({ ...options, metrics: join(folder, 'other.jsonl') })).rejects.toThrow(PreconditionError)
   })
 
+  /** What a run has where no option says otherwise. */
+  const defaults = {
+    sampleCount: 501,
+    pruneRate: 0.5,
+    pruneRateSchedule: [],
+    epochs: 4,
+    seed: 0n,
+    selectionPeriod: 1,
+    warmupEpochs: 1,
+    tailEpochs: 0,
+    shardMode: 'pad',
+    positionMultiple: 1,
+    nonFinite: 'ignore',
+  }
+  const moving = { alpha: 0.8, initial: 'first_loss' }
+  const told: [options: TrainOptions, settings: object][] = [
+    [{ policy: 'full' }, { policy: { kind: 'full' }, pruneRate: 0 }],
+    [
+      { policy: 'static_random', limit: 400 },
+      { policy: { kind: 'static_random' }, sampleCount: 400 },
+    ],
+    [
+      { policy: 'random', pruneRate: 0.25, seed: 4_294_967_295 },
+      { policy: { kind: 'random' }, pruneRate: 0.25, seed: 4_294_967_295n },
+    ],
+    [{ policy: 'epsilon_greedy' }, { policy: { kind: 'epsilon_greedy', epsilon: 0.1, ...moving } }],
+    [
+      { policy: 'epsilon_greedy', epsilon: 0.25, alpha: 0.5 },
+      { policy: { kind: 'epsilon_greedy', epsilon: 0.25, ...moving, alpha: 0.5 } },
+    ],
+    [{ policy: 'ucb' }, { policy: { kind: 'ucb', c: 1, ...moving } }],
+    [{ policy: 'ucb', c: 0.25, alpha: 0.5 }, { policy: { kind: 'ucb', c: 0.25, ...moving, alpha: 0.5 } }],
+    [
+      {
+        policy: 'random',
+        epochs: 40,
+        selectionPeriod: 3,
+        warmupEpochs: 5,
+        tailEpochs: 7,
+        shardMode: 'drop',
+        positionMultiple: 64,
+        nonFinite: 'reject',
+      },
+      {
+        policy: { kind: 'random' },
+        epochs: 40,
+        selectionPeriod: 3,
+        warmupEpochs: 5,
+        tailEpochs: 7,
+        shardMode: 'drop',
+        positionMultiple: 64,
+        nonFinite: 'reject',
+      },
+    ],
+  ]
+  it.each(told)('tells the sampler of %j', async (options, settings) => {
+    const stop = new AbortController()
+    let runId = ''
+    const progress = {
+      started: (start: StartRecord) => {
+        runId = start.runId
+        stop.abort()
+      },
+    }
+    const training = train(quick({ seed: 0, ...options }), { progress, signal: stop.signal })
+    await expect(training).rejects.toThrow(StoppedError)
+    const client = connect(sampler.addresses.grpc)
+    expect((await client.getRun(runId)).settings).toEqual({ ...defaults, ...settings })
+    client.close()
+  })
+
   it('names a metrics file that cannot be written', async () => {
     await expect(train(quick({ metrics: join(data, 't10k-labels-idx1-ubyte', 'metrics') }))).rejects.toThrow(
       /^metrics: .* cannot be written \(E[A-Z]+\): give another file$/,
@@ -232,5 +304,66 @@ describe('train with a checkpoint', { timeout: 120_000 }, () => {
       /batchSize \(32 in the checkpoint, 64 now\), data \(not the same images\), limit \(unset in the checkpoint, 500 now\)/,
     )
     await expect(train(options)).rejects.toThrow(CheckpointError)
+  })
+
+  /** A sampler of its own, with a client. */
+  async function withSampler(work: (client: Client, address: string) => Promise<void>): Promise<void> {
+    const own = await startSampler({ logLevel: 'silent' })
+    const client = connect(own.addresses.grpc)
+    try {
+      await work(client, own.addresses.grpc)
+    } finally {
+      client.close()
+      await own.stop()
+    }
+  }
+  const remedy = 'The training must start anew, without --resume, in another folder or with the checkpoint removed'
+
+  it('says that the sampler no longer has the run where it was started anew, and leaves no run behind', async () => {
+    const options = quick({ runId: 'lost', checkpoint: join(folder, 'lost') })
+    await withSampler((_, address) => trainUntil({ ...options, address }, 1, 1))
+    await withSampler(async (client, address) => {
+      const resumed = train({ ...options, address, resume: true })
+      await expect(resumed).rejects.toThrow(CheckpointError)
+      await expect(resumed).rejects.toThrow(
+        `The sampler no longer has the run lost: runs in a sampler's memory end with its process. ${remedy}.`,
+      )
+      for await (const run of client.listRuns()) expect.unreachable(run.runId)
+    })
+  })
+
+  const changed: [
+    what: string,
+    change: (client: Client, options: TrainOptions) => Promise<unknown>,
+    problem: string,
+  ][] = [
+    [
+      'that went on without the checkpoint',
+      (client) => client.openRun('changed').then((run) => run.planEpoch(2)),
+      "The sampler's run changed is at epoch 3, the checkpoint at epoch 1: they have parted",
+    ],
+    [
+      'that was finished',
+      (client) => client.openRun('changed').then((run) => run.finish()),
+      "The sampler's run changed was finished before its training was",
+    ],
+    [
+      'that is another one of the same name',
+      async (client, options) => {
+        await client.deleteRun('changed')
+        await trainUntil({ ...options, seed: 4, checkpoint: `${options.checkpoint}-other` }, 1, 1)
+      },
+      "The sampler's run changed is another one, with other settings",
+    ],
+  ]
+  it.each(changed)('refuses to go on with a run %s', async (what, change, problem) => {
+    await withSampler(async (client, address) => {
+      const options = quick({ runId: 'changed', address, checkpoint: join(folder, what) })
+      await trainUntil(options, 1, 1)
+      await change(client, options)
+      const resumed = train({ ...options, resume: true })
+      await expect(resumed).rejects.toThrow(CheckpointError)
+      await expect(resumed).rejects.toThrow(`${problem}. ${remedy}, and with another --run-id.`)
+    })
   })
 })

@@ -25,8 +25,8 @@ export interface NodeBackend {
 }
 
 /**
- * TensorFlow's fused batch norm and ReLU gradient, which tfjs-node's addon can run but TensorFlow.js does not use: training
- * steps of models with batch norm take a half to a third of the time that elementwise operations need.
+ * TensorFlow's fused batch norm and ReLU gradient, which tfjs-node's addon can run but TensorFlow.js does not use: with
+ * elementwise operations in their place, training steps of models with batch norm are much slower.
  */
 export function createNativeKernels(tf: TensorFlow, backend: NodeBackend): Kernels {
   const { binding } = backend

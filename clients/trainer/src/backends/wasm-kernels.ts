@@ -6,7 +6,7 @@ import { createStockKernels } from './stock-kernels.js'
 /**
  * Gradients for the wasm backend, from the kernels that XNNPACK makes fast there: plain matrix products and forward
  * convolutions. It has no Conv2DBackpropFilter, and its Conv2DBackpropInput and its transposed matrix product are
- * scalar code, 7-20 times slower than these.
+ * scalar code, much slower than these.
  */
 export function createWasmKernels(tf: TensorFlow): Kernels {
   /** How many rows and columns of zeros "same" padding puts before the first pixel. */

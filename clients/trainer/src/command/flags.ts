@@ -32,7 +32,11 @@ const toggle = makeFlag((given) => (given === 'true' || given === 'false' ? give
 const groups: Readonly<Record<string, readonly Flag[]>> = {
   'Run:': [
     text('address', 'host:port', 'the sampler'),
-    number('connectTimeout', 'seconds', 'how long to try to reach the sampler'),
+    number(
+      'connectTimeout',
+      'seconds',
+      'how long to try to reach the sampler, at the start, at the end and before a stop',
+    ),
     text('runId', 'name', 'name of the run', 'a random one, or that of the checkpoint'),
     number('seed', 'number', 'keys first weights, augmentation and the sampler, 0 to 4294967295'),
   ],

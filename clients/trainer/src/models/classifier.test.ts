@@ -78,6 +78,18 @@ describe.each(backends)('createClassifier on the %s backend', (name, reasonToSki
     },
   )
 
+  it.skipIf(reasonToSkip)('evaluates a trained cnn about as well as it trains', async () => {
+    const options = optionsFor('cnn')
+    const classifier = createClassifier(await loadBackend(name), options)
+    for (let step = 0; step < 25; step++) {
+      const { images, labels } = createBatch(options.inputShape, step)
+      await classifier.trainBatch(images, labels, 0.02)
+    }
+    const { images, labels } = createBatch(options.inputShape, 99, 100)
+    expect((await classifier.evaluate(images, labels)).correct).toBeGreaterThan(90)
+    classifier.dispose()
+  })
+
   it.skipIf(reasonToSkip).each(models)('%s keeps the number of tensors constant and frees them all', async (model) => {
     const backend = await loadBackend(name)
     const { tf } = backend

@@ -1,7 +1,7 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core'
 import type { Model, Network } from './network.js'
 
-/** Two hidden layers with ReLU. Sized for the wasm backend: one core trains it on about 10,000 images of 28x28 a second. */
+/** Two hidden layers with ReLU. Sized for the wasm backend, on which it trains fast where the convolutional models are slow. */
 export function createMlp(network: Network, inputShape: readonly [number, number, number], classes: number): Model {
   const { tf, ops } = network.backend
   const pixels = inputShape[0] * inputShape[1] * inputShape[2]

@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readDataSet } from '../data/read-data-set.js'
 import {
   type Checkpoint,
@@ -13,6 +13,9 @@ import {
 } from './checkpoint.js'
 import { settingsOf } from './settings.js'
 import { OptionError, resolveTrainOptions, type TrainOptions } from './train-options.js'
+
+// The real file system, but for the one write that is made to fail.
+vi.mock('node:fs', { spy: true })
 
 let directory: string
 beforeEach(() => {
@@ -69,13 +72,17 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     expect(existsSync(`${checkpointPath(directory)}.tmp`)).toBe(false)
   })
 
-  it('keep the checkpoint before where a trainer died while it wrote the next one', () => {
+  it('keep the checkpoint before where the next one cannot be written to its end', () => {
     saveCheckpoint(directory, makeCheckpoint(3))
-    const whole = readFileSync(checkpointPath(directory))
-    writeFileSync(`${checkpointPath(directory)}.tmp`, whole.subarray(0, whole.length / 2))
+    vi.mocked(writeFileSync).mockImplementationOnce((file, data) => {
+      const bytes = data as Uint8Array
+      writeSync(file as number, bytes, 0, bytes.length / 2)
+      throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+    })
+    expect(() => saveCheckpoint(directory, makeCheckpoint(4))).toThrow('no space left')
     expect(loadCheckpoint(directory)?.nextEpoch).toBe(3)
-    saveCheckpoint(directory, makeCheckpoint(4))
-    expect(loadCheckpoint(directory)?.nextEpoch).toBe(4)
+    saveCheckpoint(directory, makeCheckpoint(5))
+    expect(loadCheckpoint(directory)?.nextEpoch).toBe(5)
   })
 
   it('find none in an empty folder', () => {
@@ -97,6 +104,29 @@ describe('saveCheckpoint and loadCheckpoint', () => {
       truncateSync(path, length)
       expect(() => loadCheckpoint(directory)).toThrow(/Delete the file and start anew/)
     }
+  })
+})
+
+describe('loadCheckpoint', () => {
+  it.each<[what: string, wrong: object, text: RegExp]>([
+    ['a field of another type', { nextEpoch: '3' }, /nextEpoch: /],
+    ['a field missing', { runId: undefined }, /runId: /],
+    ['a record of no known kind', { records: [{ type: 'end' }] }, /records\.0: must be a record of metrics/],
+    ['a tensor without a shape', { state: { weights: { values: new Float32Array(1) } } }, /tensors\.0\.shape: /],
+    [
+      'more values than its tensors have',
+      { state: { weights: { shape: [2], values: new Float32Array(3) } } },
+      /its values do not fit its tensors/,
+    ],
+    [
+      'fewer values than its tensors have',
+      { state: { weights: { shape: [4], values: new Float32Array(3) } } },
+      /its values do not fit its tensors/,
+    ],
+  ])('refuses a whole file with %s, by name', (_, wrong, text) => {
+    saveCheckpoint(directory, { ...makeCheckpoint(3), ...wrong })
+    expect(() => loadCheckpoint(directory)).toThrow(CheckpointError)
+    expect(() => loadCheckpoint(directory)).toThrow(text)
   })
 })
 

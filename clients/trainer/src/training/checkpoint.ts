@@ -12,12 +12,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import type { ClassifierState } from '../models/classifier.js'
 import type { MetricsRecord } from './metrics.js'
 import { differingSettings, type TrainingSettings } from './settings.js'
 import { OptionError, type ResolvedTrainOptions } from './train-options.js'
 
-/** A checkpoint is damaged, in the way, or belongs to another training. The message says what to do. */
+/** A checkpoint is damaged, in the way, of another training, or without its run. The message says what to do. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
@@ -45,9 +46,26 @@ const version = 1
 const prefixLength = magic.length + 8
 const digestLength = 32
 
-interface Header extends Omit<Checkpoint, 'state'> {
-  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[]
-}
+const wholeNumber = z.int().nonnegative()
+const recordTypes: readonly unknown[] = ['start', 'resume', 'epoch', 'summary'] satisfies MetricsRecord['type'][]
+const isObject = (value: unknown) => typeof value === 'object' && value !== null
+
+const headerSchema = z.object({
+  runId: z.string(),
+  /** Whoever goes on compares them one by one with its own. */
+  settings: z.custom<TrainingSettings>(isObject, 'must be an object'),
+  nextEpoch: wholeNumber,
+  lastSequence: wholeNumber,
+  records: z
+    .array(
+      z.custom<MetricsRecord>(
+        (value) => isObject(value) && recordTypes.includes((value as MetricsRecord).type),
+        'must be a record of metrics',
+      ),
+    )
+    .readonly(),
+  tensors: z.array(z.object({ name: z.string(), shape: z.array(wholeNumber).readonly() })),
+})
 
 /** Path of the checkpoint in its folder. */
 export function checkpointPath(directory: string): string {
@@ -137,7 +155,10 @@ function checkResumable(checkpoint: Checkpoint, settings: TrainingSettings, runI
 
 function encode({ state, ...rest }: Checkpoint): Uint8Array {
   const tensors = Object.entries(state)
-  const header: Header = { ...rest, tensors: tensors.map(([name, { shape }]) => ({ name, shape })) }
+  const header: z.infer<typeof headerSchema> = {
+    ...rest,
+    tensors: tensors.map(([name, { shape }]) => ({ name, shape })),
+  }
   const json = new TextEncoder().encode(JSON.stringify(header))
   const valueCount = tensors.reduce((sum, [, { values }]) => sum + values.length, 0)
   const bytes = new Uint8Array(prefixLength + json.length + 4 * valueCount + digestLength)
@@ -171,11 +192,20 @@ function decode(path: string, bytes: Uint8Array): Checkpoint {
     throw damaged('damaged: its checksum does not fit')
   }
   const headerEnd = prefixLength + view.getUint32(magic.length + 4, true)
-  const { tensors, ...rest } = JSON.parse(new TextDecoder().decode(bytes.subarray(prefixLength, headerEnd))) as Header
+  const header = headerSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes.subarray(prefixLength, headerEnd))))
+  if (!header.success) {
+    const { path: field, message } = header.error.issues[0] ?? { path: [], message: '' }
+    throw damaged(`not as this trainer writes it: ${field.join('.')}: ${message}`)
+  }
+  const { tensors, ...rest } = header.data
+  const sizes = tensors.map(({ shape }) => shape.reduce((product, length) => product * length, 1))
+  if (headerEnd + 4 * sizes.reduce((sum, size) => sum + size, 0) !== end) {
+    throw damaged('not as this trainer writes it: its values do not fit its tensors')
+  }
   const state: Record<string, ClassifierState[string]> = {}
   let offset = headerEnd
-  for (const { name, shape } of tensors) {
-    const values = new Float32Array(shape.reduce((product, size) => product * size, 1))
+  for (const [index, { name, shape }] of tensors.entries()) {
+    const values = new Float32Array(sizes[index] ?? 0)
     for (let i = 0; i < values.length; i++, offset += 4) values[i] = view.getFloat32(offset, true)
     state[name] = { shape, values }
   }

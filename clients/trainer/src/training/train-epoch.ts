@@ -28,7 +28,7 @@ export interface EpochOutcome {
 /**
  * Trains on a plan, batch after batch, and hands the losses of each to the sampler.
  *
- * @throws {StoppedError} after the batch in which the signal asked to stop
+ * @throws {StoppedError} after the batch in which the signal asked to stop, unless it is the last one
  */
 export async function trainEpoch(context: EpochContext, epoch: number, plan: Plan): Promise<EpochOutcome> {
   const { settings, classifier, maker, stopwatch, progress, signal } = context
@@ -47,6 +47,8 @@ export async function trainEpoch(context: EpochContext, epoch: number, plan: Pla
     position += losses.length
     batchCount++
     progress.batchTrained?.(position, lossSum / position)
+    // All are trained on: to wait for the plan's end would be to stop there, and to throw the epoch away.
+    if (position === plan.positionCount) break
     throwIfStopped(signal)
   }
   return { loss: lossSum / position, batchCount }

@@ -10,6 +10,8 @@ import { type EpochContext, type EpochOutcome, trainEpoch } from './train-epoch.
 export interface RunContext extends EpochContext {
   readonly run: Run
   readonly log: MetricsLog
+  /** Seconds that the sampler has to acknowledge an epoch's reports once the training is to stop. */
+  readonly connectTimeout: number
   /** Images in the test set. */
   readonly testCount: number
   /** Where to go on; undefined = at epoch 0. */
@@ -24,12 +26,14 @@ export interface RunContext extends EpochContext {
  * A checkpoint is written when every report of its epoch is acknowledged and before the next plan is asked for: so the
  * sampler never is more than one plan ahead of a checkpoint, and that plan it gives again.
  *
+ * An epoch whose batches are all trained on is finished, down to its checkpoint, before the training stops.
+ *
  * @throws {StoppedError} if the signal asks to stop
  */
 export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
   const { run, settings, classifier, maker, stopwatch, progress, signal, log, checkpoint } = context
-  const waitForSampler = <T>(work: () => Promise<T>) =>
-    stopwatch.measure('sampler', () => unlessStopped(signal, work()))
+  const waitForSampler = <T>(work: () => Promise<T>, grace?: number) =>
+    stopwatch.measure('sampler', () => unlessStopped(signal, work(), grace))
 
   for (let epoch = checkpoint?.nextEpoch ?? 0; epoch < settings.epochs; epoch++) {
     throwIfStopped(signal)
@@ -40,8 +44,9 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
     )
     progress.epochPlanned?.(epoch, settings.epochs, plan)
     const outcome = await trainEpoch(context, epoch, plan)
+    // Before the evaluation, so that no report's way to the sampler hides behind it.
+    await waitForSampler(() => run.flush(), context.connectTimeout)
     const evaluation = await stopwatch.measure('evaluate', () => evaluate(classifier, maker, context.testCount))
-    await waitForSampler(() => run.flush())
     const record = makeRecord(plan, outcome, evaluation, log.epochs.at(-1), before, stopwatch.read())
     log.append(record)
     if (context.checkpointDirectory !== undefined) {

@@ -41,7 +41,7 @@ const runId = "must be 1 to 128 characters out of A-Z, a-z, 0-9, '.', '_' and '-
 const schema = z.strictObject({
   /** host:port of the sampler. */
   address: z.string('must be host:port').min(1, 'must be host:port').default('127.0.0.1:50051'),
-  /** Seconds to try to reach the sampler when the run is created and when it is finished. */
+  /** Seconds to try to reach the sampler when the run is created, when it is finished, and once the training is to stop. */
   connectTimeout: z.number(seconds).min(0.1, seconds).max(86_400, seconds).default(10),
   /** Name of the run. Default: that of the checkpoint to resume, else a random one. */
   runId: z

@@ -8,6 +8,7 @@ import { createClassifier } from '../models/classifier.js'
 import { openCheckpoint } from './checkpoint.js'
 import { describeEnvironment } from './environment.js'
 import { type EpochRecord, MetricsLog, type ResumeRecord, type StartRecord, type SummaryRecord } from './metrics.js'
+import { openRun } from './open-run.js'
 import { samplerSettings } from './sampler-settings.js'
 import { settingsOf } from './settings.js'
 import { throwIfStopped, unlessStopped } from './stop.js'
@@ -20,7 +21,7 @@ import type { TrainProgress } from './train-progress.js'
 export interface TrainHooks {
   /** Is told how the training gets on. */
   readonly progress?: TrainProgress
-  /** Asks the training to stop after its batch. */
+  /** Asks the training to stop after its batch or, after the last batch of an epoch, at the epoch's end. */
   readonly signal?: AbortSignal
 }
 
@@ -38,7 +39,7 @@ export interface TrainResult {
  *
  * @throws {OptionError} if an option is out of range or does not fit the others
  * @throws {DataError} if the data set cannot be read
- * @throws {CheckpointError} if the checkpoint is damaged, in the way, or of another training
+ * @throws {CheckpointError} if the checkpoint is damaged, in the way, of another training, or the sampler no longer has its run
  * @throws {StoppedError} if the signal asked to stop; the last checkpoint stays good
  * @throws {KeepsetError} if the sampler cannot be reached or refuses a call
  */
@@ -77,7 +78,7 @@ export async function train(input: TrainOptions = {}, hooks: TrainHooks = {}): P
     }
     const stopwatch = new Stopwatch(checkpoint?.records.findLast((record) => record.type === 'epoch')?.secondsSoFar)
     const run = await stopwatch.measure('sampler', () =>
-      unlessStopped(signal, client.createRun(samplerSettings(options, start.runId, data.train.count))),
+      unlessStopped(signal, openRun(client, samplerSettings(options, start.runId, data.train.count), checkpoint)),
     )
     // Not before the sampler has answered: it overwrites the file of an earlier training.
     const log = new MetricsLog(options.metrics, checkpoint?.records)
@@ -95,6 +96,7 @@ export async function train(input: TrainOptions = {}, hooks: TrainHooks = {}): P
       signal,
       log,
       checkpoint,
+      connectTimeout: options.connectTimeout,
       testCount: data.test.count,
       checkpointDirectory: options.checkpoint,
     })
