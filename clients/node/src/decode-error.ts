@@ -42,7 +42,8 @@ const causes: Readonly<Record<StatusName, Cause>> = {
   },
   FAILED_PRECONDITION: {
     type: PreconditionError,
-    advice: 'Compare with run.info(): its state and nextEpoch say what the run takes now.',
+    advice:
+      'Compare with run.info(): its state and nextEpoch say what the run takes now; a run that goes on from an earlier start begins there.',
   },
   OUT_OF_RANGE: { type: OutOfRangeError, advice: "Give a startPosition from 0 to the plan's positionCount." },
   RESOURCE_EXHAUSTED: {
@@ -73,6 +74,7 @@ const adviceByReason: ReadonlyMap<string | undefined, string> = new Map([
     'SEQUENCE_GAP',
     'Open the run again and call planEpoch() with reportedSequence one less than that next report and the startPosition that goes with it, or with neither, which begins the epoch anew. `await run.flush()` before you save a checkpoint, so that it never counts a report that the sampler does not have.',
   ],
+  ['RUN_FINISHED', 'Create a run with another runId, or call client.deleteRun() first.'],
   [
     'ASK_SUPERSEDED',
     'Give each worker a rank of its own, let one at a time ask for a rank, and end the worker that was replaced.',

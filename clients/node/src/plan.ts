@@ -113,6 +113,12 @@ export class Plan implements PlanFacts {
    */
   report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>): void {
     const indices = batch instanceof Uint32Array ? batch : batch.indices
+    if (typeof losses?.length !== 'number') {
+      throw invalid(
+        'losses',
+        `must be an array with the un-reduced loss of each of the ${indices.length} indices, got ${losses}`,
+      )
+    }
     if (indices.length !== losses.length) {
       throw invalid('losses', `must have one loss for each of the ${indices.length} indices, got ${losses.length}`)
     }

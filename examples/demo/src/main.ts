@@ -25,6 +25,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => st
 async function trainArms(settings: DemoSettings, directory: string): Promise<ArmFigures[]> {
   const sampler = await startSamplerProcess()
   try {
+    console.log(
+      `Trains ${policies.join(', ')} for ${settings.epochs} epochs each; with the defaults it takes about two minutes.`,
+    )
     console.log(`sampler at ${sampler.address}, process ${sampler.processId}; the policies train one after another`)
     const results = []
     for (const policy of policies) {

@@ -134,6 +134,27 @@ describe('each cause has its class', () => {
     await run.flush()
   })
 
+  it.each([undefined, null, 0.7])(
+    'InvalidArgumentError for losses that are %s: a reduced loss, or a step that returns nothing',
+    async (losses) => {
+      const run = await open().createRun(settings)
+      const plan = await run.planEpoch(0)
+      const report = () => plan.report(Uint32Array.of(1), losses as unknown as Float32Array)
+      expect(report).toThrow(InvalidArgumentError)
+      expect(report).toThrow(/un-reduced loss of each of the 1 indices/)
+    },
+  )
+
+  it('PreconditionError that says what to do when a finished run is begun again', async () => {
+    const client = open()
+    const run = await client.createRun(settings)
+    await run.finish()
+    const again = await client.openRun(run.runId)
+    const error = await errorOf(() => again.planEpoch(0))
+    expect(error).toBeInstanceOf(PreconditionError)
+    expect(error.message).toContain('client.deleteRun()')
+  })
+
   it('OutOfRangeError past the end of a plan', async () => {
     const run = await open().createRun(settings)
     const error = await errorOf(() => run.planEpoch(0, { startPosition: 41 }))

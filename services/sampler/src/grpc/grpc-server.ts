@@ -62,7 +62,12 @@ export class GrpcServer {
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(options.listen, ServerCredentials.createInsecure(), (error, bound) =>
         error
-          ? reject(new Error(`cannot listen on ${options.listen} (--listen): ${error.message}`, { cause: error }))
+          ? reject(
+              new Error(
+                `cannot listen on ${options.listen} (--listen): ${error.message}; another sampler may run there, give another address`,
+                { cause: error },
+              ),
+            )
           : resolve(bound),
       )
     })

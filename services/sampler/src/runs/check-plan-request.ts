@@ -72,7 +72,11 @@ function checkPositions(run: Run, keptCount: number, { epoch, worldSize, startPo
 export function checkPlanRequest(run: Run, request: PlanRequest): void {
   const { epoch, worldSize } = request
   if (run.isFinished) {
-    throw new RunError('RUN_FINISHED', run.runId, `run "${run.runId}" is finished and makes no more plans`)
+    throw new RunError(
+      'RUN_FINISHED',
+      run.runId,
+      `run "${run.runId}" is finished and makes no more plans; take another run_id, or delete the run`,
+    )
   }
   checkRank(request)
   checkEpoch(run, epoch)

@@ -77,7 +77,11 @@ export function checkReport(run: Run, report: Report): 'new' | 'duplicate' {
   if (sequence === 0) throw invalidField('sequence', 'sequence is 0; reports of an epoch and rank are numbered from 1')
   if (sequence <= run.lastSequence(epoch, rank)) return 'duplicate'
   if (run.isFinished) {
-    throw new RunError('RUN_FINISHED', run.runId, `run "${run.runId}" is finished and takes no more reports`)
+    throw new RunError(
+      'RUN_FINISHED',
+      run.runId,
+      `run "${run.runId}" is finished and takes no more reports; take another run_id, or delete the run`,
+    )
   }
   checkEpochAndRank(run, report)
   checkSequence(run, report)

@@ -50,5 +50,9 @@ export function invalidField(field: string, description: string): RunError {
 
 export function runNotFound(runId: string): RunError {
   const shown = runId.slice(0, MAX_RUN_ID_LENGTH)
-  return new RunError('RUN_NOT_FOUND', shown, `there is no run "${shown}"; create it with CreateRun`)
+  return new RunError(
+    'RUN_NOT_FOUND',
+    shown,
+    `there is no run "${shown}"; create it, again if the sampler was restarted: runs in memory end with it`,
+  )
 }

@@ -78,6 +78,10 @@ describe('resolveRunSpec', () => {
     expect(violations(given)[field]).toContain(text)
   })
 
+  it('leads no one astray: without samples it does not say what a prune rate keeps of them', () => {
+    expect(Object.keys(violations({ sampleCount: 0 }))).toEqual(['spec.sample_count'])
+  })
+
   it('names every bad field at once', () => {
     expect(Object.keys(violations({ sampleCount: 0, pruneRate: 7, selectionPeriod: 0 }))).toEqual([
       'spec.sample_count',

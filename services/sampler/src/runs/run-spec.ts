@@ -51,7 +51,7 @@ function checkPruneRate(field: string, pruneRate: number, sampleCount: number): 
   if (!(pruneRate >= 0 && pruneRate < 1)) {
     return [{ field, description: `${field} is ${pruneRate}; it must be at least 0 and below 1` }]
   }
-  if (keptCount(pruneRate, sampleCount) > 0) return []
+  if (sampleCount === 0 || keptCount(pruneRate, sampleCount) > 0) return []
   return [{ field, description: `${field} ${pruneRate} keeps none of ${sampleCount} samples; lower it` }]
 }
 
@@ -117,7 +117,7 @@ export function resolveRunSpec(requested: RequestedRunSpec): RunSpec {
   const positionMultiple = requested.positionMultiple ?? 1
   const all = [
     ...checkRange('spec.sample_count', sampleCount, 1, MAX_U32),
-    ...checkPruneRate('spec.prune_rate', requested.pruneRate, Math.max(1, sampleCount)),
+    ...checkPruneRate('spec.prune_rate', requested.pruneRate, sampleCount),
     ...checkSchedule(requested),
     ...checkRange('spec.total_epochs', totalEpochs ?? 1, 1, MAX_U32),
     ...checkRange('spec.selection_period', selectionPeriod, 1, MAX_U32),

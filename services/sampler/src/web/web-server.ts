@@ -17,7 +17,10 @@ export async function startWebServer(listen: string, drain: AbortSignal): Promis
   const colon = listen.lastIndexOf(':')
   const host = listen.slice(0, colon).replace(/^\[|\]$/g, '')
   const url = await server.listen({ host, port: Number(listen.slice(colon + 1)) }).catch((error: Error) => {
-    throw new Error(`cannot listen on ${listen} (--http): ${error.message}`, { cause: error })
+    throw new Error(
+      `cannot listen on ${listen} (--http): ${error.message}; another sampler may run there, give another address`,
+      { cause: error },
+    )
   })
   return { address: `${listen.slice(0, colon)}:${new URL(url).port}`, stop: () => server.close() }
 }
