@@ -30,7 +30,7 @@ async function startSilentProxy(target: string) {
 }
 
 test('a host that is lost without a word holds its place in a barrier no longer than the keepalive', async () => {
-  const sampler = await TestSampler.start({ keepaliveSeconds: 0.2 })
+  const sampler = await TestSampler.start({ keepaliveSeconds: 1 })
   const proxy = await startSilentProxy(sampler.address)
   const lost = new SamplerStubs(proxy.address)
   try {
