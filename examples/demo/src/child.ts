@@ -28,9 +28,9 @@ export function startChild(args: readonly string[], stdio: StdioOptions): Child 
 
 /**
  * The environment of the demo's processes: without the user's own settings of sampler and trainer, which would change all
- * arms and not be told, and with no proxy between the two, which gRPC would otherwise ask even for the loopback.
+ * arms and not be told.
  */
 function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.toUpperCase().startsWith('KEEPSET_'))
-  return { ...Object.fromEntries(kept), no_grpc_proxy: '127.0.0.1' }
+  return Object.fromEntries(kept)
 }

@@ -13,6 +13,7 @@ import {
 } from '@keepset/proto'
 import { positionCount } from '../core/plans/sharding.js'
 import type { PolicyName } from '../core/policies/registry.js'
+import { toSnakeCase } from '../core/snake-case.js'
 import type { Report } from '../runs/check-report.js'
 import type { Plan } from '../runs/plan.js'
 import type { Run } from '../runs/run.js'
@@ -22,7 +23,6 @@ import type { RequestedRunSpec, RunSpec } from '../runs/run-spec.js'
 
 type PolicyMessage = NonNullable<RunSpecMessage['policy']>
 
-const toSnakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 const toCamelCase = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 
 /** Reads an enum by its number; a number that this version does not know is a bad field. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { toSnakeCase } from '../core/snake-case.js'
 import type { RunStore } from './ports.js'
 import { Run } from './run.js'
 import { invalidField, RunError, runNotFound } from './run-error.js'
@@ -22,8 +23,6 @@ function checkRunId(runId: string): void {
   const rule = "1 to 128 characters out of A-Z, a-z, 0-9, '.', '_' and '-', the first one a letter or a digit"
   throw invalidField('run_id', `run_id is ${JSON.stringify(runId.slice(0, 200))}; it must be ${rule}`)
 }
-
-const toSnakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** A value of a spec as text. */
 function show(value: RunSpec[keyof RunSpec]): string {
