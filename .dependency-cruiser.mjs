@@ -3,7 +3,8 @@
  * Checked by test/architecture/architecture.test.ts, which also shows that each rule can fail.
  */
 const src = '^services/sampler/src/'
-const tests = '\\.test\\.ts$'
+/** Tests, and what only they use; neither is in a package. */
+const tests = '(\\.test\\.ts$|/testing/)'
 const contract = '^(proto/|@keepset/proto)'
 
 /** A rule against the imports of production code in `from` that match `to`. */
@@ -25,7 +26,7 @@ export default {
     }),
     forbid('store-knows-only-ports-and-events', 'a store keeps events and knows no more of runs', `${src}store/`, {
       path: src,
-      pathNot: `${src}(core/|store/|runs/(ports|run-event)\\.ts$)`,
+      pathNot: `${src}(core/|store/|runs/(ports|run-event|store-error)\\.ts$)`,
     }),
     forbid('store-speaks-no-wire', 'disk types are not wire types', `${src}store/`, {
       path: [contract, '(^|/)@grpc/', '(^|/)fastify(/|$)'],
@@ -42,6 +43,18 @@ export default {
       path: src,
       pathNot: `${src}(core|config)/`,
     }),
+    forbid('command-is-a-client', '`keepset runs` asks a sampler as any client does', `${src}command/`, {
+      path: [src, contract, '(^|/)@grpc/'],
+      pathNot: `${src}(command|config)/`,
+    }),
+    forbid(
+      'command-is-for-main',
+      'the service does not load what only the command line needs',
+      `${src}(?!command/|main\\.ts$)`,
+      {
+        path: `${src}command/`,
+      },
+    ),
     forbid('bootstrap-is-for-main', 'one place puts the parts together', `${src}(?!main\\.ts$)`, {
       path: `${src}bootstrap\\.ts$`,
     }),

@@ -7,6 +7,7 @@ import { positionCount, rankPositions } from '../../services/sampler/src/core/pl
 import { readRunSpec } from '../../services/sampler/src/grpc/mapping.js'
 import { RunRegistry } from '../../services/sampler/src/runs/run-registry.js'
 import { ownerParts } from '../../services/sampler/src/runs/testing/owner-parts.js'
+import { testLimits } from '../../services/sampler/src/runs/testing/test-limits.js'
 import { MemoryStore } from '../../services/sampler/src/store/memory/memory-store.js'
 import { type LossJson, VECTORS, type Vector, type VectorEpoch } from './make-vectors.mjs'
 import type { SpecJson } from './oracle.mjs'
@@ -37,7 +38,7 @@ function parseSpec({ seed, shardMode, ...json }: SpecJson): RunSpecMessage {
 const parseLosses = (losses: readonly LossJson[]) => Float32Array.from(losses, Number)
 const digestOf = (indices: Uint32Array) => createHash('sha256').update(indices).digest('hex')
 
-const registry = () => new RunRegistry(new MemoryStore(), { maxRuns: 1, maxSamples: 1e6 }, ownerParts())
+const openRegistry = (store: MemoryStore) => RunRegistry.open(store, testLimits(), ownerParts())
 
 function expectIndices(actual: Uint32Array, indices: number[] | undefined, digest: string | undefined): void {
   if (indices) expect([...actual]).toEqual(indices)
@@ -45,20 +46,25 @@ function expectIndices(actual: Uint32Array, indices: number[] | undefined, diges
 }
 
 describe.each(readdirSync(VECTORS).filter((name) => name.endsWith('.json')))('%s', (name) => {
-  it('gives the same plans and statistics, bit for bit', async () => {
+  it.each([
+    ['in one life', false],
+    ['read back from its record before every epoch', true],
+  ])('gives the same plans and statistics, bit for bit, %s', async (_, restarts) => {
     const vector: Vector = JSON.parse(readFileSync(join(VECTORS, name), 'utf8'))
-    const runs = registry()
-    const run = await runs.create('vector', readRunSpec(parseSpec(vector.spec)))
-    const owner = runs.get('vector')
+    const store = new MemoryStore({ epochStarts: 0 })
+    let runs = await openRegistry(store)
+    await runs.create('vector', readRunSpec(parseSpec(vector.spec)))
     const { signal } = new AbortController()
     let before: VectorEpoch | undefined
 
     for (const vectorEpoch of vector.epochs) {
+      if (restarts) runs = await openRegistry(store)
+      const owner = await runs.owner('vector')
       const { epoch, worldSize, expected, reports } = vectorEpoch
       const lastSequence = (rank: number) => before?.reports.filter((report) => report.rank === rank).length ?? 0
       const plans = await Promise.all(
         Array.from({ length: worldSize }, (_, rank) => {
-          const request = { epoch, rank, worldSize, lastSequence: lastSequence(rank), startPosition: 0 }
+          const request = { generation: 0, epoch, rank, worldSize, lastSequence: lastSequence(rank), startPosition: 0 }
           return owner.planEpoch(request, Number.POSITIVE_INFINITY, signal)
         }),
       )
@@ -77,11 +83,12 @@ describe.each(readdirSync(VECTORS).filter((name) => name.endsWith('.json')))('%s
       }
       for (const { rank, sequence, sampleIndices, losses } of reports) {
         const indices = Uint32Array.from(sampleIndices)
-        await owner.report({ epoch, rank, sequence, indices, losses: parseLosses(losses) })
+        await owner.report({ generation: 0, epoch, rank, sequence, indices, losses: parseLosses(losses) })
       }
       before = vectorEpoch
     }
 
+    const { run } = await runs.owner('vector')
     expect(run.progress).toMatchObject(vector.progress)
     vector.statistics?.forEach(({ mean, variance, seen }, i) => {
       expect(run.statistics.mean[i]).toBe(mean)

@@ -5,6 +5,8 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const MAIN = path('../../services/sampler/src/main.ts')
 /** Workspaces are taken from their sources, never from a build that may be stale. */
 const TSCONFIG = path('tsconfig.sources.json')
+/** A flag or an environment variable that chooses a store. */
+const STORE_SETTING = /^(--store|--data-dir|KEEPSET_STORE|KEEPSET_DATA_DIR)(=|$)/
 
 /** What a process of the command line came to. */
 export interface ProcessEnd {
@@ -46,9 +48,11 @@ export class SamplerProcess {
     })
   }
 
-  /** Starts `keepset serve` on free ports. */
+  /** Starts `keepset serve` on free ports, with the memory store unless `args` or `env` name a store or its folder. */
   static serve(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): SamplerProcess {
-    return new SamplerProcess(['serve', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', ...args], env)
+    const namesStore = [...args, ...Object.keys(env)].some((name) => STORE_SETTING.test(name))
+    const store = namesStore ? [] : ['--store', 'memory']
+    return new SamplerProcess(['serve', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', ...store, ...args], env)
   }
 
   /** The whole lines of the log so far. */

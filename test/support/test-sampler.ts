@@ -25,6 +25,8 @@ export interface PlainReport {
   readonly epoch?: number
   readonly rank?: number
   readonly sequence: number
+  /** 0, the default, is not checked. */
+  readonly generation?: number
   readonly indices: readonly number[]
   readonly losses?: readonly number[]
 }
@@ -59,7 +61,7 @@ export class SamplerStubs {
   }
 
   async finishRun(runId: string): Promise<Run> {
-    return (await ask(this.runs, RunServiceService.finishRun, { runId })).run as Run
+    return (await ask(this.runs, RunServiceService.finishRun, { runId, generation: 0 })).run as Run
   }
 
   async deleteRun(runId: string): Promise<void> {
@@ -102,7 +104,7 @@ export class SamplerStubs {
   }
 }
 
-/** A sampler in this process on free ports, its log silent unless one is given. */
+/** A sampler in this process on free ports, with the memory store and a silent log unless others are given. */
 export class TestSampler extends SamplerStubs {
   readonly sampler: Sampler
 
@@ -113,7 +115,7 @@ export class TestSampler extends SamplerStubs {
 
   /** Without a grace period unless given one: a call that leaks then makes `stop` hang, and the test fail. */
   static async start(config: Partial<Config> = {}, logger: Logger = pino({ level: 'silent' })): Promise<TestSampler> {
-    return new TestSampler(await startSampler({ drainSeconds: 3600, ...config }, logger))
+    return new TestSampler(await startSampler({ drainSeconds: 3600, store: 'memory', ...config }, logger))
   }
 
   async stop(): Promise<void> {

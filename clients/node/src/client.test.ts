@@ -1,16 +1,17 @@
 import { type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import type {
+  CreateRunResponse,
   DeleteRunRequest,
   DeleteRunResponse,
   GetRunResponse,
   ListRunsRequest,
   ListRunsResponse,
+  RewindRunRequest,
+  RewindRunResponse,
 } from '@keepset/proto'
-import { Run, RunState } from '@keepset/proto'
 import { afterEach, expect, it } from 'vitest'
 import { Client } from './client.js'
 import { connect, DeadlineError, InvalidArgumentError, RunNotFoundError, UnavailableError } from './index.js'
-import { specToWire } from './mapping.js'
 import { full } from './policies.js'
 import { fastTiming, testConnection } from './testing/connection.js'
 import {
@@ -22,6 +23,7 @@ import {
   startScriptedSampler,
   statusOf,
 } from './testing/scripted-sampler.js'
+import { wireRun } from './testing/wire-run.js'
 
 let sampler: ScriptedSampler | undefined
 let client: Client | undefined
@@ -39,27 +41,13 @@ async function start(script: Script, callTimeoutMs = 10_000): Promise<Client> {
 
 const notFound = statusOf(status.NOT_FOUND, 'no run', [errorInfo('RUN_NOT_FOUND')])
 
-function runOf(runId: string): Run {
-  const time = { seconds: 0n, nanos: 0 }
-  const defaults = { selectionPeriod: 10, warmupEpochs: 1, positionMultiple: 1 }
-  const spec = specToWire({ sampleCount: 1, policy: full(), ...defaults })
-  return Run.fromPartial({
-    runId,
-    spec,
-    state: RunState.RUN_STATE_ACTIVE,
-    progress: {},
-    createTime: time,
-    updateTime: time,
-  })
-}
-
 it('makes a call again while the sampler is away', async () => {
   let calls = 0
   const opened = await start({
     getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) => {
       calls++
       if (calls < 4) answer(drain)
-      else answer(null, { run: runOf('r') })
+      else answer(null, { run: wireRun('r') })
     },
   })
   expect((await opened.getRun('r')).runId).toBe('r')
@@ -93,7 +81,8 @@ it('follows page tokens, no further than it is read', async () => {
       const { pageToken } = call.request
       tokens.push(pageToken)
       const page = Number(pageToken || 0)
-      answer(null, { runs: [runOf(`${page}a`), runOf(`${page}b`)], nextPageToken: page < 2 ? `${page + 1}` : '' })
+      const nextPageToken = page < 2 ? `${page + 1}` : ''
+      answer(null, { runs: [wireRun(`${page}a`), wireRun(`${page}b`)], damagedRunIds: [`${page}c`], nextPageToken })
     },
   })
   const listed: string[] = []
@@ -102,6 +91,39 @@ it('follows page tokens, no further than it is read', async () => {
   expect(tokens).toEqual(['', '1', '2'])
   for await (const _ of opened.listRuns()) break
   expect(tokens).toHaveLength(4)
+  const damaged: string[] = []
+  for await (const runId of opened.listDamagedRuns()) damaged.push(runId)
+  expect(damaged).toEqual(['0c', '1c', '2c'])
+})
+
+it('learns the generation of a run where it attaches to it', async () => {
+  const opened = await start({
+    createRun: (_: unknown, answer: sendUnaryData<CreateRunResponse>) =>
+      answer(null, { run: wireRun('r', { generation: 3 }) }),
+    getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) =>
+      answer(null, { run: wireRun('r', { generation: 5 }) }),
+  })
+  expect((await opened.createRun({ runId: 'r', sampleCount: 1, policy: full() })).generation).toBe(3)
+  expect((await opened.openRun('r')).generation).toBe(5)
+})
+
+it('rewinds a run whatever its generation is, unless it is told one', async () => {
+  const asked: RewindRunRequest[] = []
+  const opened = await start({
+    rewindRun: (
+      call: ServerUnaryCall<RewindRunRequest, RewindRunResponse>,
+      answer: sendUnaryData<RewindRunResponse>,
+    ) => {
+      asked.push(call.request)
+      answer(null, { run: wireRun('r', { generation: 8, epochStarts: [1, 2] }) })
+    },
+  })
+  expect(await opened.rewindRun('r', 2)).toMatchObject({ generation: 8, epochStarts: [1, 2] })
+  await opened.rewindRun('r', 2, 7)
+  expect(asked).toMatchObject([
+    { runId: 'r', epoch: 2, generation: 0 },
+    { runId: 'r', epoch: 2, generation: 7 },
+  ])
 })
 
 it('waits before a try as long as the sampler asks for', async () => {
@@ -111,7 +133,7 @@ it('waits before a try as long as the sampler asks for', async () => {
   sampler = await startScriptedSampler({
     getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) => {
       if (calls++ === 0) answer(busy)
-      else answer(null, { run: runOf('r') })
+      else answer(null, { run: wireRun('r') })
     },
   })
   client = new Client(testConnection(sampler.address, {}, timing))
@@ -121,7 +143,7 @@ it('waits before a try as long as the sampler asks for', async () => {
 
 it.each([30 * 24 * 3_600_000, 1e300, Number.POSITIVE_INFINITY])('takes %d ms for the time of a call', async (time) => {
   const opened = await start(
-    { getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) => answer(null, { run: runOf('r') }) },
+    { getRun: (_: unknown, answer: sendUnaryData<GetRunResponse>) => answer(null, { run: wireRun('r') }) },
     time,
   )
   expect((await opened.getRun('r')).runId).toBe('r')

@@ -5,15 +5,21 @@ import { systemTiming } from './backoff.js'
 import { checkTime, checkU32 } from './checks.js'
 import { Connection } from './connection.js'
 import { RunNotFoundError } from './errors.js'
+import { sendImport } from './import-run.js'
 import { runFromWire, specToWire } from './mapping.js'
-import { fetchRun, Run } from './run.js'
+import { readExport } from './read-export.js'
+import { fetchRun, Run, rewindRun } from './run.js'
 import type { CreateRunOptions, RunInfo } from './run-settings.js'
+import { readStatistics, type StatisticsPart } from './statistics.js'
 
 /** Settings of {@link connect}. */
 export interface ConnectOptions {
   /** Of the channel, for TLS and tokens. Default: none, plain text. */
   readonly credentials?: ChannelCredentials
-  /** How long a call that is no stream may take in milliseconds, retries included. Above 0, Infinity allowed. Default 30000. */
+  /**
+   * How long a call that is no stream may take in milliseconds, retries included; and an export, an import or statistics until they begin.
+   * Above 0, Infinity allowed. Default 30000.
+   */
   readonly callTimeoutMs?: number
   /**
    * Reports of a run that may wait to be sent or acknowledged, at least 1. Default 256. Each rank that holds a batch of `plan.batches()`
@@ -25,6 +31,12 @@ export interface ConnectOptions {
    * Infinity allowed. Default 300000 (5 minutes).
    */
   readonly giveUpAfterMs?: number
+}
+
+/** Settings of {@link Client.importRun}. */
+export interface ImportRunOptions {
+  /** Name of the new run. Default: the one in the export. */
+  readonly runId?: string
 }
 
 /**
@@ -58,14 +70,15 @@ export class Client {
   async createRun(options: CreateRunOptions): Promise<Run> {
     const runId = options.runId ?? `run-${randomUUID()}`
     const request = { runId, spec: specToWire(options) }
-    await this.#connection.call<CreateRunResponse>((...rest) => this.#connection.runs.createRun(request, ...rest))
-    return new Run(this.#connection, runId)
+    const { run } = await this.#connection.call<CreateRunResponse>((...rest) =>
+      this.#connection.runs.createRun(request, ...rest),
+    )
+    return new Run(this.#connection, runFromWire(run))
   }
 
   /** Attaches to a run that is there. Throws {@link RunNotFoundError}. */
   async openRun(runId: string): Promise<Run> {
-    await this.getRun(runId)
-    return new Run(this.#connection, runId)
+    return new Run(this.#connection, await this.getRun(runId))
   }
 
   /** Reads a run. Throws {@link RunNotFoundError}. */
@@ -73,17 +86,54 @@ export class Client {
     return fetchRun(this.#connection, runId)
   }
 
-  /** All runs in the order of their ids, fetched a page at a time. */
+  /** All runs in the order of their ids, fetched a page at a time; not those that {@link listDamagedRuns} names. */
   async *listRuns(): AsyncGenerator<RunInfo, void, void> {
-    let pageToken = ''
-    do {
-      const request = { pageSize: 0, pageToken }
-      const page = await this.#connection.call<ListRunsResponse>((...rest) =>
-        this.#connection.runs.listRuns(request, ...rest),
-      )
-      for (const run of page.runs) yield runFromWire(run)
-      pageToken = page.nextPageToken
-    } while (pageToken !== '')
+    for await (const { runs } of this.#pages()) for (const run of runs) yield runFromWire(run)
+  }
+
+  /** Ids of the runs whose record is damaged, in their order: the sampler's log says where. They can only be deleted. */
+  async *listDamagedRuns(): AsyncGenerator<string, void, void> {
+    for await (const { damagedRunIds } of this.#pages()) yield* damagedRunIds
+  }
+
+  /**
+   * Takes a run back to the start of an epoch, one of its `epochStarts`. `generation` is the one that this ends: {@link AbortedError}
+   * where the run is in another one, and repeating the call changes nothing. 0 rewinds whatever it is, and does so again when the call
+   * is repeated after a lost answer. Every trainer of the run is then of a life that is over; one that goes on itself calls `run.rewind()`.
+   * Throws {@link PreconditionError} where the start of that epoch is not kept.
+   */
+  async rewindRun(runId: string, epoch: number, generation = 0): Promise<RunInfo> {
+    return rewindRun(this.#connection, runId, epoch, generation)
+  }
+
+  /**
+   * The whole state of a run, as it was durable when this was called, as bytes for {@link importRun}; the run goes on meanwhile. They
+   * come no faster than they are taken. A connection that breaks in between throws {@link UnavailableError}: what came is a part, which an
+   * import refuses, so begin anew.
+   */
+  exportRun(runId: string): AsyncGenerator<Uint8Array, void, void> {
+    return readExport(this.#connection, runId)
+  }
+
+  /**
+   * Makes a run from an export, under the name in it or `runId`; it goes on with the same plans. The source is read no faster than the
+   * sampler takes it. Throws {@link RunExistsError} where the name is taken, {@link InvalidArgumentError} where the bytes are no whole, undamaged
+   * export, {@link ResourceExhaustedError} over a limit of the sampler; nothing is left behind then.
+   *
+   * It waits until the sampler is reached. From then on it is not sent again: {@link UnavailableError} where the connection breaks, and
+   * the run may be there all the same, if only the answer was lost.
+   */
+  async importRun(source: AsyncIterable<Uint8Array>, options: ImportRunOptions = {}): Promise<Run> {
+    const { run } = await sendImport(this.#connection, source, options.runId ?? '')
+    return new Run(this.#connection, runFromWire(run))
+  }
+
+  /**
+   * What is known of each sample of a run, at one moment: the run, then chunks in the order of their indices, then a summary. They come
+   * no faster than they are taken. A connection that breaks in between throws {@link UnavailableError}: begin anew.
+   */
+  streamStatistics(runId: string): AsyncGenerator<StatisticsPart, void, void> {
+    return readStatistics(this.#connection, runId)
   }
 
   /** Removes a run and all that is known of it. Throws {@link RunNotFoundError}. */
@@ -106,5 +156,17 @@ export class Client {
    */
   close(): void {
     this.#connection.close()
+  }
+
+  async *#pages(): AsyncGenerator<ListRunsResponse, void, void> {
+    let pageToken = ''
+    do {
+      const request = { pageSize: 0, pageToken }
+      const page = await this.#connection.call<ListRunsResponse>((...rest) =>
+        this.#connection.runs.listRuns(request, ...rest),
+      )
+      yield page
+      pageToken = page.nextPageToken
+    } while (pageToken !== '')
   }
 }

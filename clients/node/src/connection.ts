@@ -60,8 +60,7 @@ export class Connection {
   async call<Response>(start: UnaryStart<Response>): Promise<Response> {
     const { callTimeoutMs } = this.settings
     const budget = new RetryBudget(this.timing, callTimeoutMs)
-    // gRPC itself sets no timer for a longer time, and throws where the header cannot say it.
-    const deadline = callTimeoutMs > MAX_TIMER_MS ? Number.POSITIVE_INFINITY : Date.now() + callTimeoutMs
+    const deadline = this.#deadline()
     let trouble: ServiceError | undefined
     for (;;) {
       this.signal.throwIfAborted()
@@ -79,6 +78,22 @@ export class Connection {
     }
   }
 
+  /** Resolves when the sampler is reached, within `callTimeoutMs`: before a call that cannot be made again. */
+  ready(): Promise<void> {
+    const { callTimeoutMs } = this.settings
+    return new Promise((resolve, reject) => {
+      const stop = () => reject(this.signal.reason)
+      if (this.signal.aborted) return stop()
+      this.signal.addEventListener('abort', stop, { once: true })
+      this.sampler.waitForReady(this.#deadline(), (error) => {
+        this.signal.removeEventListener('abort', stop)
+        if (!error) return resolve()
+        const details = `The sampler was not reached within ${callTimeoutMs} ms`
+        reject(decodeError({ code: status.UNAVAILABLE, details, metadata: new Metadata() }))
+      })
+    })
+  }
+
   close(): void {
     this.#closing.abort(
       new PreconditionError('FAILED_PRECONDITION', 'The client is closed: connect() again.', {
@@ -86,6 +101,13 @@ export class Connection {
       }),
     )
     this.sampler.close()
+  }
+
+  /** When a call that starts now must be over. */
+  #deadline(): number {
+    const { callTimeoutMs } = this.settings
+    // gRPC itself sets no timer for a longer time, and throws where the header cannot say it.
+    return callTimeoutMs > MAX_TIMER_MS ? Number.POSITIVE_INFINITY : Date.now() + callTimeoutMs
   }
 }
 

@@ -45,6 +45,28 @@ describe('decodeError', () => {
     expect(error.message).not.toContain('again')
   })
 
+  it('says of a life that is over what to do, and not to ask again', () => {
+    const error = decodeError(statusOf(status.ABORTED, 'rewound', [errorInfo('STALE_GENERATION')]))
+    expect(error).toBeInstanceOf(errors.AbortedError)
+    expect(error.reason).toBe('STALE_GENERATION')
+    expect(error.message).toMatch(/^rewound\. End this trainer; or .*client\.openRun\(\).*nextEpoch/)
+  })
+
+  it.each([
+    ['EPOCH_START_GONE', status.FAILED_PRECONDITION, errors.PreconditionError, /epochStarts/],
+    ['STORE_UNAVAILABLE', status.UNAVAILABLE, errors.UnavailableError, /log .*disk/],
+    ['RUN_DAMAGED', status.DATA_LOSS, errors.DataLossError, /log names the file.*deleteRun\(\)/],
+  ])('says more by the reason %s than by its status', (reason, code, type, text) => {
+    const error = decodeError(statusOf(code, 'what happened', [errorInfo(reason)]))
+    expect(error).toBeInstanceOf(type)
+    expect(error.message).toMatch(text)
+  })
+
+  it('takes what a call knows better for what to do', () => {
+    const error = decodeError(statusOf(status.UNAVAILABLE, 'gone', []), 'Do this.')
+    expect(error.message).toBe('gone. Do this.')
+  })
+
   it('takes a code that gRPC does not define for an internal fault', () => {
     const error = decodeError({ code: 77 as status, details: '', metadata: new Metadata() })
     expect(error).toBeInstanceOf(errors.InternalError)

@@ -79,6 +79,16 @@ const adviceByReason: ReadonlyMap<string | undefined, string> = new Map([
     'ASK_SUPERSEDED',
     'Give each worker a rank of its own, let one at a time ask for a rank, and end the worker that was replaced.',
   ],
+  [
+    'STALE_GENERATION',
+    'End this trainer; or open the run anew with client.openRun(), and go on at its nextEpoch with the model as it was then.',
+  ],
+  ['EPOCH_START_GONE', "Rewind to one of the run's epochStarts (run.info() has them), or begin a new run."],
+  ['STORE_UNAVAILABLE', "The sampler's log says why it cannot write its records: a full disk, for example."],
+  [
+    'RUN_DAMAGED',
+    "The sampler's log names the file. Restore the run's record from a copy, or client.deleteRun() and importRun() an export, or begin a new run.",
+  ],
 ])
 
 /** The name of a gRPC status code; a code that gRPC does not define is UNKNOWN. */
@@ -87,13 +97,16 @@ function statusName(code: number): StatusName {
   return name !== undefined && name in causes ? (name as StatusName) : 'UNKNOWN'
 }
 
-/** Makes the typed error of a gRPC status that is not OK. The status is kept as its cause. */
-export function decodeError(rpcStatus: RpcStatus): KeepsetError {
+/**
+ * Makes the typed error of a gRPC status that is not OK. The status is kept as its cause. `toDo` is what the reader can do, where the
+ * call knows more than its status says.
+ */
+export function decodeError(rpcStatus: RpcStatus, toDo?: string): KeepsetError {
   const code = statusName(rpcStatus.code)
   const { type, advice } = causes[code]
   const details = decodeDetails(rpcStatus.metadata)
   const text = rpcStatus.details || code
-  const whatToDo = adviceByReason.get(details.reason) ?? advice
+  const whatToDo = toDo ?? adviceByReason.get(details.reason) ?? advice
   return new type(code, `${withoutEnd(text)}. ${whatToDo}`, { ...details, cause: rpcStatus })
 }
 

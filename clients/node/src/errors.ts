@@ -83,7 +83,11 @@ export class UnavailableError extends KeepsetError {}
 /** The answer did not come in time. */
 export class DeadlineError extends KeepsetError {}
 
-/** The call lost against another one: a plan that changed under its reader, or a later call of the same rank for the same plan. */
+/**
+ * The call lost against another one. `reason` says against which: `STALE_GENERATION`, the run was rewound and this trainer is of its life
+ * before, which is over for good; `ASK_SUPERSEDED`, a later call of the same rank for the same plan; `PLAN_CHANGED`, a plan that changed
+ * under its reader.
+ */
 export class AbortedError extends KeepsetError {}
 
 /** No token, or one that the sampler does not know. */

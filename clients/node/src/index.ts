@@ -1,5 +1,5 @@
 export type { Batch } from './batches.js'
-export { Client, type ConnectOptions, connect } from './client.js'
+export { Client, type ConnectOptions, connect, type ImportRunOptions } from './client.js'
 export {
   AbortedError,
   DataLossError,
@@ -20,6 +20,7 @@ export {
   UnavailableError,
 } from './errors.js'
 export type { Plan, PlanReason } from './plan.js'
+export type { PlanEpochOptions } from './plan-epoch-options.js'
 export {
   type EpsilonGreedyOptions,
   epsilonGreedy,
@@ -32,7 +33,7 @@ export {
   type UcbOptions,
   ucb,
 } from './policies.js'
-export type { PlanEpochOptions, Run } from './run.js'
+export type { Run } from './run.js'
 export type {
   CreateRunOptions,
   NonFiniteMode,
@@ -42,3 +43,4 @@ export type {
   RunSettings,
   ShardMode,
 } from './run-settings.js'
+export type { StatisticsPart } from './statistics.js'

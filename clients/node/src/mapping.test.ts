@@ -39,7 +39,9 @@ describe('runFromWire', () => {
       runId: 'r',
       spec,
       state: RunState.RUN_STATE_ACTIVE,
-      progress: {},
+      generation: 4,
+      epochStarts: [3, 5],
+      progress: { selections: 2 },
       createTime: time,
       updateTime: time,
     })
@@ -65,10 +67,11 @@ describe('runFromWire', () => {
       positionMultiple: 4,
       nonFinite: 'reject',
     } as const
-    const { settings, createTime } = runFromWire(wire(specToWire(asked)))
+    const { settings, createTime, ...info } = runFromWire(wire(specToWire(asked)))
     const initial = 'initial' in policy ? policy.initial : 'first_loss'
     const hasStatistics = policy.kind === 'ucb' || policy.kind === 'epsilon_greedy'
     expect(settings).toEqual({ ...asked, policy: hasStatistics ? { ...policy, initial } : policy })
+    expect(info).toMatchObject({ generation: 4, epochStarts: [3, 5], progress: { selections: 2 } })
     expect(createTime.toISOString()).toBe('2023-11-14T22:13:20.005Z')
   })
 

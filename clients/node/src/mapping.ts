@@ -93,6 +93,8 @@ export function runFromWire(run: WireRun | undefined): RunInfo {
     runId: run.runId,
     state: run.state === RunState.RUN_STATE_FINISHED ? 'finished' : 'active',
     nextEpoch: run.nextEpoch,
+    generation: run.generation,
+    epochStarts: run.epochStarts,
     settings: settingsFromWire(run.spec),
     progress: {
       epochsPlanned: progress.epochsPlanned,
@@ -102,6 +104,7 @@ export function runFromWire(run: WireRun | undefined): RunInfo {
       nonFinite: Number(progress.nonFinite),
       repeats: Number(progress.repeats),
       saving: progress.saving,
+      selections: progress.selections,
     },
     createTime: dateFromWire(run.createTime),
     updateTime: dateFromWire(run.updateTime),
@@ -167,8 +170,11 @@ function dateFromWire(time: Timestamp | undefined): Date {
 
 /** A plan's header as the wire has it, checked against what was asked for. */
 export function planFromWire(request: PlanEpochRequest, header: PlanHeader): PlanFacts {
-  const { epoch, rank, worldSize = 1 } = request
+  const { epoch, rank, worldSize = 1, generation } = request
   if (header.epoch !== epoch) throw unreadable(`the plan of epoch ${header.epoch} when it was asked for epoch ${epoch}`)
+  if (generation !== 0 && header.generation !== generation) {
+    throw unreadable(`a plan of generation ${header.generation} when it was asked for one of generation ${generation}`)
+  }
   const reason = reasons[header.reason]
   if (reason === undefined) throw unreadable(`a plan with the reason ${header.reason}`)
   return {
@@ -185,7 +191,8 @@ export function planFromWire(request: PlanEpochRequest, header: PlanHeader): Pla
   }
 }
 
-function unreadable(what: string): InternalError {
+/** The error of an answer that no sampler of this version gives. */
+export function unreadable(what: string): InternalError {
   return new InternalError(
     'INTERNAL',
     `The sampler sent ${what}. Use versions of the sampler and the client that fit.`,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { pack, unpackU32 } from './packed.js'
+import { pack, unpackF32, unpackU32 } from './packed.js'
 
 it('packs little-endian, as a copy', () => {
   const indices = Uint32Array.of(1, 0x01020304)
@@ -14,4 +14,6 @@ it('unpacks bytes of any alignment, as a copy', () => {
   const indices = unpackU32(bytes.subarray(1))
   bytes.fill(0)
   expect([...indices]).toEqual([0x01020304, 0xffffffff])
+  const losses = Buffer.concat([Buffer.of(99), pack(Float32Array.of(1.5, Number.POSITIVE_INFINITY))])
+  expect([...unpackF32(losses.subarray(1))]).toEqual([1.5, Number.POSITIVE_INFINITY])
 })

@@ -9,9 +9,19 @@ export function pack(array: Uint32Array | Float32Array): Buffer {
   return mustSwap ? bytes.swap32() : bytes
 }
 
-/** Unpacks little-endian u32 out of bytes of any alignment, as a copy. The length must be a multiple of 4. */
-export function unpackU32(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+/** Copies bytes of any alignment to this machine's elements of 4 bytes. */
+function copyElements(bytes: Uint8Array): ArrayBuffer {
   const copy = new Uint8Array(bytes)
   if (mustSwap) Buffer.from(copy.buffer).swap32()
-  return new Uint32Array(copy.buffer)
+  return copy.buffer
+}
+
+/** Unpacks little-endian u32 out of bytes of any alignment, as a copy. The length must be a multiple of 4. */
+export function unpackU32(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(copyElements(bytes))
+}
+
+/** Unpacks little-endian f32 out of bytes of any alignment, as a copy. The length must be a multiple of 4. */
+export function unpackF32(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  return new Float32Array(copyElements(bytes))
 }

@@ -27,6 +27,7 @@ const request: PlanEpochRequest = {
   worldSize: 1,
   lastSequence: 0,
   startPosition: 0,
+  generation: 0,
 }
 const life = new AbortController().signal
 
@@ -212,15 +213,17 @@ describe('openPlan', () => {
   })
 
   it.each([
-    ['of another epoch', { epoch: 3, reason: PlanReason.PLAN_REASON_WARMUP }],
-    ['without a reason', { epoch: 0, reason: PlanReason.PLAN_REASON_UNSPECIFIED }],
+    ['of another epoch', { epoch: 3, generation: 2, reason: PlanReason.PLAN_REASON_WARMUP }],
+    ['of another generation', { epoch: 0, generation: 3, reason: PlanReason.PLAN_REASON_WARMUP }],
+    ['without a reason', { epoch: 0, generation: 2, reason: PlanReason.PLAN_REASON_UNSPECIFIED }],
   ])('cancels the stream of a header %s', async (_, header) => {
     const cancelled = deferred()
     const on = await start((call) => {
       call.on('cancelled', cancelled.resolve)
       call.write({ part: { $case: 'header', value: PlanHeader.fromPartial(header) } })
     })
-    const error = await openPlan(on, request, 60_000, life).catch((caught: unknown) => caught)
+    const opening = openPlan(on, { ...request, generation: 2 }, 60_000, life)
+    const error = await opening.catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(InternalError)
     expect(error).toMatchObject({ reason: 'UNREADABLE_ANSWER' })
     await cancelled.promise

@@ -1,9 +1,10 @@
 import type { PlanChunk, PlanEpochRequest, PlanEpochResponse } from '@keepset/proto'
 import { RetryBudget } from './backoff.js'
-import { type Connection, ignoreError, wait } from './connection.js'
+import { type Connection, wait } from './connection.js'
 import { decodeError, type RpcStatus } from './decode-error.js'
 import { AbortedError, DeadlineError, InternalError, KeepsetError } from './errors.js'
 import { planFromWire } from './mapping.js'
+import { openStream, retrying } from './open-stream.js'
 import { unpackU32 } from './packed.js'
 import type { PlanFacts } from './plan.js'
 import { delayBeforeRetry } from './retry.js'
@@ -31,22 +32,7 @@ export async function openPlan(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<OpenPlan> {
-  const { timing } = connection
-  const end = timing.now() + timeoutMs
-  const budget = new RetryBudget(timing, timeoutMs)
-  for (;;) {
-    signal.throwIfAborted()
-    const call = startPlan(connection, request, end - timing.now(), signal)
-    try {
-      return await call
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof KeepsetError) throw error
-      const delay = delayBeforeRetry(error as RpcStatus, budget)
-      if (delay === undefined) throw decodeError(error as RpcStatus)
-      await wait(timing, delay, signal)
-    }
-  }
+  return retrying(connection, timeoutMs, signal, (leftMs) => startPlan(connection, request, leftMs, signal))
 }
 
 async function startPlan(
@@ -58,28 +44,14 @@ async function startPlan(
   const maxWaitMs = Math.max(0, Math.ceil(timeoutMs))
   // What the field cannot say, without end or months, is left to the timer alone.
   const stream = connection.sampler.planEpoch(maxWaitMs <= MAX_U32 ? { ...request, maxWaitMs } : request)
-  stream.on('error', ignoreError)
-  const parts: AsyncIterator<PlanEpochResponse> = stream[Symbol.asyncIterator]()
-  const cancel = () => {
-    signal.removeEventListener('abort', cancel)
-    stream.cancel()
-  }
-  signal.addEventListener('abort', cancel, { once: true })
-  stream.on('status', () => signal.removeEventListener('abort', cancel))
-  let timedOut = false
-  const cancelTimer = connection.timing.schedule(() => {
-    timedOut = true
-    cancel()
-  }, timeoutMs + ANSWER_MS)
+  const isLate = (cause: unknown) => late(request, timeoutMs, cause)
+  const { first, messages, cancel } = await openStream(connection, stream, timeoutMs + ANSWER_MS, signal, isLate)
   try {
-    const first = await parts.next()
     if (first.done || first.value.part?.$case !== 'header') throw garbled('began without a header')
-    return { facts: planFromWire(request, first.value.part.value), parts, cancel }
+    return { facts: planFromWire(request, first.value.part.value), parts: messages, cancel }
   } catch (error) {
     cancel()
-    throw timedOut ? late(request, timeoutMs, error) : error
-  } finally {
-    cancelTimer()
+    throw error
   }
 }
 
@@ -127,6 +99,7 @@ export async function* readPlan(
 type Part = { readonly chunk: PlanChunk } | { readonly broken: RpcStatus } | 'end'
 
 async function nextPart(plan: OpenPlan, signal: AbortSignal): Promise<Part> {
+  signal.throwIfAborted() // Parts that have come already are there even so.
   try {
     const next = await plan.parts.next()
     if (next.done) return 'end'

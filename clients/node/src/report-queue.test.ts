@@ -5,7 +5,8 @@ import { PreconditionError, QueueFullError } from './errors.js'
 import { ReportQueue } from './report-queue.js'
 
 function report(rank: number, sequence = 1): LossReport {
-  return { runId: 'r', epoch: 0, rank, sequence, sampleIndices: Buffer.alloc(4), losses: Buffer.alloc(4) }
+  const array = Buffer.alloc(4)
+  return { runId: 'r', epoch: 0, rank, sequence, sampleIndices: array, losses: array, generation: 1 }
 }
 
 /** Records in `log` when a promise is done. */

@@ -53,7 +53,8 @@ function acknowledge(call: Call, { epoch, rank, sequence }: LossReport, duplicat
 }
 
 function report(sequence: number, bytes = 4): LossReport {
-  return { runId: 'r', epoch: 2, rank: 1, sequence, sampleIndices: Buffer.alloc(bytes), losses: Buffer.alloc(bytes) }
+  const array = Buffer.alloc(bytes)
+  return { runId: 'r', epoch: 2, rank: 1, sequence, sampleIndices: array, losses: array, generation: 1 }
 }
 
 function sendAll(sender: ReportSender, count: number) {
@@ -192,6 +193,27 @@ describe('ReportSender', () => {
     connection?.close()
     await expect(flushed).rejects.toMatchObject({ reason: 'CLIENT_CLOSED' })
     expect(sender.signal.aborted).toBe(true)
+  })
+
+  it('gives up what is left when it is closed, and does not leave the stream to the sampler', async () => {
+    const opened = deferred<Call>()
+    const cancelled = deferred()
+    sampler = await startScriptedSampler({
+      streamReports: (call: Call) => {
+        call.on('cancelled', cancelled.resolve)
+        opened.resolve(call)
+      },
+    })
+    connection = testConnection(sampler.address)
+    const sender = new ReportSender(connection)
+    sender.send(report(1))
+    const flushed = sender.flush()
+    await opened.promise
+    const reason = new PreconditionError('FAILED_PRECONDITION', 'closed')
+    sender.close(reason)
+    await expect(flushed).rejects.toBe(reason)
+    expect(() => sender.send(report(2))).toThrow(reason)
+    await cancelled.promise
   })
 
   it('takes back an idle stream that the sampler ends', async () => {

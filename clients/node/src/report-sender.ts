@@ -59,9 +59,9 @@ export class ReportSender {
     if (this.queue.length === 0) this.#endStream()
   }
 
-  /** Takes no more reports: every later call throws `reason`. Reports that are left are given up. */
+  /** Takes no more reports: every later call throws `reason`. Reports that are left are given up, and their stream with them. */
   close(reason: KeepsetError): void {
-    this.#endStream()
+    if (this.queue.length === 0) this.#endStream()
     this.#fail(reason)
   }
 

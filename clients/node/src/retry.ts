@@ -10,8 +10,9 @@ interface Retryable {
 }
 
 /**
- * The statuses after which a call is sent again. Every call of this library may be repeated: plans are made once, reports
- * carry a sequence, creating and finishing are idempotent, a deletion that was repeated takes NOT_FOUND for done.
+ * The statuses after which a call is sent again. Every call of this library may be repeated, but for an import: plans are made once,
+ * reports carry a sequence, a rewind states the generation that it ends, creating and finishing are idempotent, a deletion that was
+ * repeated takes NOT_FOUND for done.
  */
 const retryable: readonly Retryable[] = [
   { code: status.UNAVAILABLE, reason: 'no connection, a connection that broke, or a sampler that drains' },

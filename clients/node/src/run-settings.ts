@@ -77,6 +77,8 @@ export interface RunProgress {
   readonly repeats: number
   /** Share of the data set left out so far: 1 - samplesPlanned / (epochsPlanned x sampleCount). 0 before the first plan. */
   readonly saving: number
+  /** Selections made: epochs whose plan has the reason 'selected'. */
+  readonly selections: number
 }
 
 /** A run as the sampler holds it. */
@@ -86,6 +88,10 @@ export interface RunInfo {
   readonly state: 'active' | 'finished'
   /** The epoch that has no plan yet: 0 for a new run. */
   readonly nextEpoch: number
+  /** The run's life: 1 for a new run, one more after each rewind. */
+  readonly generation: number
+  /** Epochs to whose start `rewind` can go back, rising; the last one is `nextEpoch`. */
+  readonly epochStarts: readonly number[]
   readonly settings: RunSettings
   readonly progress: RunProgress
   /** By the sampler's clock. */

@@ -1,76 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
-import {
-  type LossReport,
-  type PlanEpochRequest,
-  type PlanEpochResponse,
-  PlanHeader,
-  PlanReason,
-  type StreamReportsRequest,
-  type StreamReportsResponse,
-} from '@keepset/proto'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Connection, ConnectionSettings } from './connection.js'
 import { InvalidArgumentError } from './errors.js'
-import { pack } from './packed.js'
-import { Run } from './run.js'
-import { testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
-import { type ScriptedSampler, startScriptedSampler } from './testing/scripted-sampler.js'
+import { startRun, stopRuns } from './testing/scripted-run.js'
 
-type PlanCall = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
-type ReportCall = ServerDuplexStream<StreamReportsRequest, StreamReportsResponse>
-
-let sampler: ScriptedSampler | undefined
-let connection: Connection | undefined
-
-afterEach(() => {
-  connection?.close()
-  sampler?.stop()
-})
-
-interface RunScript {
-  /** Holds the answers to reports back. */
-  readonly mayAcknowledge?: Promise<void>
-  /** Positions of each plan, their indices 0, 1, 2, … Default none. */
-  readonly positionCount?: number
-  /** What follows on the chunk of a plan. Default: its end. */
-  readonly endPlan?: (call: PlanCall) => void
-  readonly settings?: Partial<ConnectionSettings>
-}
-
-/** A run of a scripted sampler, with what that was asked and told. */
-async function startRun(script: RunScript = {}) {
-  const { mayAcknowledge, positionCount = 0, endPlan = (call) => call.end(), settings } = script
-  const asked: PlanEpochRequest[] = []
-  const reported: LossReport[] = []
-  sampler = await startScriptedSampler({
-    planEpoch: (call: PlanCall) => {
-      asked.push(call.request)
-      const { epoch } = call.request
-      const digest = Buffer.from('same')
-      const header = PlanHeader.fromPartial({ epoch, positionCount, reason: PlanReason.PLAN_REASON_WARMUP, digest })
-      call.write({ part: { $case: 'header', value: header } })
-      const sampleIndices = pack(Uint32Array.from({ length: positionCount }, (_, index) => index))
-      call.write({ part: { $case: 'chunk', value: { startPosition: 0, sampleIndices } } })
-      endPlan(call)
-    },
-    streamReports: (call: ReportCall) => {
-      call.on('end', () => call.end())
-      call.on('data', async ({ report }: StreamReportsRequest) => {
-        if (!report) return
-        reported.push(report)
-        const { epoch, rank, sequence } = report
-        await mayAcknowledge
-        call.write({
-          ack: { epoch, rank, sequence, duplicate: false, observationCount: 1, nonFiniteCount: 0, repeatCount: 0 },
-        })
-      })
-    },
-  })
-  connection = testConnection(sampler.address, settings)
-  return { run: new Run(connection, 'r'), asked, reported }
-}
+afterEach(stopRuns)
 
 const one = Uint32Array.of(1)
 

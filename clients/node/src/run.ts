@@ -1,42 +1,12 @@
-import type { FinishRunResponse, GetRunResponse, PlanEpochRequest } from '@keepset/proto'
-import { checkTime, checkU32 } from './checks.js'
+import type { FinishRunResponse, GetRunResponse, RewindRunResponse } from '@keepset/proto'
+import { checkU32 } from './checks.js'
 import type { Connection } from './connection.js'
-import { PreconditionError } from './errors.js'
+import { AbortedError, PreconditionError } from './errors.js'
 import { runFromWire } from './mapping.js'
-import { pack } from './packed.js'
-import { Plan } from './plan.js'
-import { type OpenPlan, openPlan, readPlan } from './plan-stream.js'
-import { ReportSender } from './report-sender.js'
+import type { Plan } from './plan.js'
+import type { PlanEpochOptions } from './plan-epoch-options.js'
+import { RunLife } from './run-life.js'
 import type { RunInfo } from './run-settings.js'
-import { Sequences } from './sequences.js'
-
-/** Settings of one {@link Run.planEpoch}. */
-export interface PlanEpochOptions {
-  /** This data-parallel worker, 0 to worldSize - 1. Default 0. */
-  readonly rank?: number
-  /** Number of data-parallel workers in this epoch. Default 1. */
-  readonly worldSize?: number
-  /** Position of this rank's plan at which batches begin: to go on in mid-epoch after a restart. Default 0. */
-  readonly startPosition?: number
-  /**
-   * Reports of this epoch that this rank had already sent before a restart in mid-epoch; the next one goes on after them. Default 0, or
-   * what this object has counted. A trainer that begins the epoch anew needs neither this nor `startPosition`: its first reports are then
-   * known to the sampler, which does not count them again.
-   */
-  readonly reportedSequence?: number
-  /**
-   * Reports that this rank sent for the epoch before; the plan waits for them. Default: what this object has counted, 0 if it was not
-   * there. Needed only after a restart between two epochs, and only if the reports of the epoch before may still be on their way.
-   */
-  readonly lastSequence?: number
-  /**
-   * How long to wait for the plan's header in milliseconds, connection trouble included. It comes when all ranks have asked.
-   * Above 0, Infinity allowed. Default 600000 (10 minutes). The time that the trainer takes to read the batches does not count.
-   */
-  readonly timeoutMs?: number
-}
-
-const defaultPlanTimeoutMs = 600_000
 
 /**
  * A run, as a trainer uses it. One object may serve several ranks at once. Its reports go out in the background; when they can no longer
@@ -46,25 +16,27 @@ const defaultPlanTimeoutMs = 600_000
 export class Run {
   readonly runId: string
   readonly #connection: Connection
-  readonly #sender: ReportSender
-  readonly #sequences = new Sequences()
-  /** By rank: the stream of the last plan, while nobody reads it. */
-  readonly #unread = new Map<number, OpenPlan>()
-  #finished = false
+  #life: RunLife
 
-  constructor(connection: Connection, runId: string) {
+  constructor(connection: Connection, { runId, generation }: Pick<RunInfo, 'runId' | 'generation'>) {
     this.runId = runId
     this.#connection = connection
-    this.#sender = new ReportSender(connection)
+    this.#life = new RunLife(connection, runId, generation)
+  }
+
+  /** The run's life that this object is in: every plan that it asks for and every report that it sends states it. {@link rewind} begins another. */
+  get generation(): number {
+    return this.#life.generation
   }
 
   /**
    * Reports of this object that the sampler had already, although they were sent once only; it did not count their losses. More than 0
    * is right after a restart that begins an epoch anew with the same batches. At any other time losses are lost: two workers report
    * as the same rank, or the batches of the epoch begun anew are not those of before. Sending again after a broken connection does not count.
+   * Begins anew with {@link rewind}.
    */
   get duplicateReports(): number {
-    return this.#sender.duplicates
+    return this.#life.sender.duplicates
   }
 
   /** The run as the sampler holds it now. Reports that are still on their way are not in its counts: {@link flush} first. */
@@ -76,42 +48,25 @@ export class Run {
    * The plan of an epoch for one rank: `run.info()`'s `nextEpoch`, or the one before to get its plan again. Waits until the reports
    * of this object are acknowledged and all ranks have asked.
    *
-   * Throws {@link DeadlineError} when not all ranks asked in time, {@link AbortedError} when another call of the same rank took the
-   * place of this one, {@link InvalidArgumentError} for an option out of its range, {@link PreconditionError} for a wrong epoch or a finished run,
-   * {@link OutOfRangeError} for a start position past the end, {@link UnavailableError} when the sampler stays out of reach.
+   * Throws {@link DeadlineError} when not all ranks asked in time, {@link AbortedError} when the run was rewound (`reason`
+   * STALE_GENERATION) or another call of the same rank took the place of this one, {@link InvalidArgumentError} for an option out of its
+   * range, {@link PreconditionError} for a wrong epoch or a finished run, {@link OutOfRangeError} for a start position past the end,
+   * {@link UnavailableError} when the sampler stays out of reach.
    */
   async planEpoch(epoch: number, options: PlanEpochOptions = {}): Promise<Plan> {
-    const rank = checkU32('rank', options.rank ?? 0)
-    const request: PlanEpochRequest = {
-      runId: this.runId,
-      epoch: checkU32('epoch', epoch),
-      rank,
-      worldSize: checkU32('world_size', options.worldSize ?? 1),
-      lastSequence: checkU32('last_sequence', options.lastSequence ?? 0),
-      startPosition: checkU32('start_position', options.startPosition ?? 0),
-    }
-    const reported = checkU32('reportedSequence', options.reportedSequence ?? 0)
-    const timeoutMs = checkTime('timeoutMs', options.timeoutMs ?? defaultPlanTimeoutMs)
-    this.#sender.queue.release(rank)
-    this.#unread.get(rank)?.cancel()
-    this.#unread.delete(rank)
-    await this.flush()
-    request.lastSequence = options.lastSequence ?? this.#sequences.ofEpochBefore(epoch, rank)
-    const opened = await this.#open(request, timeoutMs)
-    this.#sequences.begin(epoch, rank, reported)
-    return this.#makePlan(request, opened)
+    return this.#life.planEpoch(epoch, options)
   }
 
   /** Resolves when every report handed over until now is acknowledged, that is as durable as the sampler's store makes it. */
   async flush(): Promise<void> {
-    this.#sender.signal.throwIfAborted()
-    await this.#sender.flush()
+    await this.#life.flush()
   }
 
   /** Resolves when there is room for a report. For loops of your own; `plan.batches()` waits by itself. */
   async room(): Promise<void> {
-    this.#sender.signal.throwIfAborted()
-    await this.#sender.queue.room()
+    const { queue, signal } = this.#life.sender
+    signal.throwIfAborted()
+    await queue.room()
   }
 
   /**
@@ -119,12 +74,13 @@ export class Run {
    * all have flushed. Repeating it does no harm.
    */
   async finish(): Promise<RunInfo> {
-    if (!this.#finished) await this.flush()
+    const life = this.#life
+    if (!life.isFinished) await life.flush()
     const { run } = await this.#connection.call<FinishRunResponse>((...rest) =>
-      this.#connection.runs.finishRun({ runId: this.runId }, ...rest),
+      this.#connection.runs.finishRun({ runId: this.runId, generation: life.generation }, ...rest),
     )
-    this.#finished = true
-    this.#sender.close(
+    life.isFinished = true
+    life.close(
       new PreconditionError('FAILED_PRECONDITION', `Run '${this.runId}' is finished: create another one.`, {
         reason: 'RUN_FINISHED',
       }),
@@ -132,52 +88,50 @@ export class Run {
     return runFromWire(run)
   }
 
-  #open(request: PlanEpochRequest, timeoutMs: number): Promise<OpenPlan> {
-    return openPlan(this.#connection, request, timeoutMs, this.#sender.signal)
+  /**
+   * Takes the run back to the start of `epoch`, one of `run.info()`'s `epochStarts`, for a trainer that restarts from a checkpoint: the
+   * run forgets what came after, and takes plans again even if it was finished. Reports that are still on their way are dropped, counts begin
+   * anew, and the plans made so far take no more reports: go on with `planEpoch(epoch)`. A run that has failed is sound again.
+   *
+   * It states the {@link generation} that it ends, so that it can be repeated where an answer was lost, and by all ranks that share this
+   * object: the run is rewound once. Every other trainer of the run gets {@link AbortedError} with the reason STALE_GENERATION from then on,
+   * and so does this one, when it was another that rewound. So of ranks in several processes one rewinds, and the others attach after that.
+   * {@link PreconditionError} where the start of that epoch is not kept; then nothing has changed.
+   */
+  async rewind(epoch: number): Promise<RunInfo> {
+    const info = await rewindRun(this.#connection, this.runId, epoch, this.#life.generation)
+    // Of several ranks that share this object, the first has begun the new life.
+    if (info.generation !== this.#life.generation) this.#begin(info.generation, epoch)
+    return info
   }
 
-  /** The rank's unread stream, if it is `wanted`; it is the caller's from then on. */
-  #takeUnread(rank: number, wanted: OpenPlan): OpenPlan | undefined {
-    if (this.#unread.get(rank) !== wanted) return undefined
-    this.#unread.delete(rank)
-    return wanted
-  }
-
-  #makePlan(request: PlanEpochRequest, opened: OpenPlan): Plan {
-    const { epoch, rank, startPosition } = request
-    const { queue, signal } = this.#sender
-    const { giveUpAfterMs } = this.#connection.settings
-    this.#unread.set(rank, opened)
-    const pieces = async function* (this: Run) {
-      // The first reader takes the stream that brought the header; a later one opens its own.
-      const plan = this.#takeUnread(rank, opened) ?? (await this.#open(request, giveUpAfterMs))
-      yield* readPlan(this.#connection, request, plan, signal)
-    }
-    return new Plan(opened.facts, startPosition, {
-      pieces: pieces.bind(this),
-      keepRoom: async () => {
-        signal.throwIfAborted()
-        await queue.keepRoomFor(rank)
-      },
-      releaseRoom: () => queue.release(rank),
-      report: (indices, losses) => {
-        const sequence = this.#sequences.next(epoch, rank)
-        this.#sender.send({
-          runId: this.runId,
-          epoch,
-          rank,
-          sequence,
-          sampleIndices: pack(indices),
-          losses: pack(losses),
-        })
-        this.#sequences.commit(rank)
-      },
-    })
+  #begin(generation: number, epoch: number): void {
+    const before = this.#life
+    this.#life = new RunLife(this.#connection, this.runId, generation)
+    before.close(
+      new AbortedError(
+        'ABORTED',
+        `Run '${this.runId}' was rewound to epoch ${epoch}: plans from before take no more reports. Go on with run.planEpoch(${epoch}).`,
+        { reason: 'STALE_GENERATION' },
+      ),
+    )
   }
 }
 
 /** Reads one run. */
 export async function fetchRun(connection: Connection, runId: string): Promise<RunInfo> {
   const { run } = await connection.call<GetRunResponse>((...rest) => connection.runs.getRun({ runId }, ...rest))
+  return runFromWire(run)
+}
+
+/** Takes a run back to the start of an epoch. `generation` is the one that it ends; 0 = whatever it is. */
+export async function rewindRun(
+  connection: Connection,
+  runId: string,
+  epoch: number,
+  generation: number,
+): Promise<RunInfo> {
+  const request = { runId, epoch: checkU32('epoch', epoch), generation: checkU32('generation', generation) }
+  const { run } = await connection.call<RewindRunResponse>((...rest) => connection.runs.rewindRun(request, ...rest))
   return runFromWire(run)
 }

@@ -4,14 +4,19 @@ import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config/config.js'
 import { selectKeptSet } from './core/policies/registry.js'
 import { GrpcServer } from './grpc/grpc-server.js'
+import type { RunStore } from './runs/ports.js'
 import type { Run } from './runs/run.js'
 import { RunError } from './runs/run-error.js'
-import type { RunListener } from './runs/run-owner.js'
+import type { RunListener } from './runs/run-listener.js'
 import { RunRegistry } from './runs/run-registry.js'
+import { FileStore } from './store/file/file-store.js'
 import { MemoryStore } from './store/memory/memory-store.js'
 import { startWebServer } from './web/web-server.js'
 
 export { type Config, ConfigError, readConfig } from './config/config.js'
+
+/** How often idle and finished runs are looked for. */
+const SWEEP_SECONDS = 10
 
 /** A sampler that runs. */
 export interface Sampler {
@@ -27,12 +32,55 @@ function logRuns(logger: Logger): RunListener {
       const { sampleCount, pruneRate, policy } = spec
       logger.info({ runId, sampleCount, pruneRate, policy: policy.name }, 'run created')
     },
+    imported: ({ runId, spec, nextEpoch }) =>
+      logger.info({ runId, sampleCount: spec.sampleCount, nextEpoch }, 'run imported'),
     planned: (run, { epoch, reason, keptCount, saving, sharding }, milliseconds) => {
       const { worldSize } = sharding
       logger.info({ runId: run.runId, epoch, reason, keptCount, worldSize, saving, milliseconds }, 'epoch planned')
     },
+    rewound: ({ runId, nextEpoch, generation }) => logger.info({ runId, epoch: nextEpoch, generation }, 'run rewound'),
     finished: ({ runId, saving, progress }) => logger.info({ runId, saving, ...progress }, 'run finished'),
     deleted: (runId) => logger.info({ runId }, 'run deleted'),
+    expired: (runId) => logger.info({ runId }, 'finished run removed: its time was over'),
+    loaded: ({ runId, nextEpoch }, events, milliseconds) =>
+      logger.info({ runId, nextEpoch, events, milliseconds }, 'run loaded'),
+    unloaded: (runId) => logger.info({ runId }, 'idle run left memory'),
+    damaged: (runId, err) => logger.error({ runId, err }, 'record damaged'),
+    snapshotFailed: (runId, err) => logger.warn({ runId, err }, 'snapshot failed; the run goes on from its journal'),
+  }
+}
+
+/** Nothing that this process acknowledges can be relied on any more: it ends, and the next one reads what is there. */
+function endProcess(logger: Logger, error: Error): void {
+  logger.fatal({ err: error }, 'the disk did not keep what was written; ending')
+  logger.flush(() => process.exit(1))
+}
+
+function openStore({ store, dataDir, epochStarts }: Config, logger: Logger): Promise<RunStore> | RunStore {
+  if (store === 'memory') return new MemoryStore({ epochStarts })
+  return FileStore.open(dataDir, {
+    epochStarts,
+    onFatal: (error) => endProcess(logger, error),
+    log: (level, facts, message) => logger[level](facts, message),
+  })
+}
+
+/** Runs `work` again and again, one at a time; returns what ends that and waits for the last. */
+function repeat(work: () => Promise<void>, seconds: number, logger: Logger): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve()
+  let isBusy = false
+  const timer = setInterval(() => {
+    if (isBusy) return
+    isBusy = true
+    running = work()
+      .catch((err: unknown) => logger.error({ err }, 'sweeping idle and finished runs failed'))
+      .finally(() => {
+        isBusy = false
+      })
+  }, seconds * 1000)
+  return () => {
+    clearInterval(timer)
+    return running
   }
 }
 
@@ -45,28 +93,38 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
   // Written without blocking; with a minLength of 0 flush() would not wait.
   const log = logger ?? pino({ level: config.logLevel }, pino.destination({ minLength: 1 }))
   if (endianness() !== 'LE') throw new Error('the sampler needs a little-endian machine')
-  const store = new MemoryStore()
-  const registry = new RunRegistry(store, config, {
+  const store = await openStore(config, log)
+  const registry = await RunRegistry.open(store, config, {
     clock: Date.now,
     selector: { select: async (policy, input) => selectKeptSet(policy, input) },
     listener: logRuns(log),
   })
   const drain = new AbortController()
   setMaxListeners(0, drain.signal) // Every call that waits or streams listens.
-  const grpc = await GrpcServer.start(registry, log, drain.signal, config)
+  const draining = new RunError('DRAINING', 'sampler', 'the sampler is shutting down; try again')
+  const grpc = await GrpcServer.start(registry, log, drain.signal, config).catch(async (error: unknown) => {
+    await registry.close(draining)
+    throw error
+  })
   const web = await startWebServer(config.http, drain.signal).catch(async (error: unknown) => {
     await grpc.stop(0)
+    await registry.close(draining)
     throw error
   })
   const addresses = { grpc: grpc.address, http: web.address }
   log.info({ ...addresses, store: store.durability }, 'listening')
+  const reading = registry.readAll(drain.signal)
+  const stopSweeping = repeat(() => registry.sweep(), Math.min(config.idleSeconds, SWEEP_SECONDS), log)
   return {
     addresses,
     stop: async () => {
       log.info({ drainSeconds: config.drainSeconds }, 'draining')
-      drain.abort(new RunError('DRAINING', 'sampler', 'the sampler is shutting down; try again'))
+      drain.abort(draining)
       await grpc.stop(config.drainSeconds * 1000)
       await web.stop()
+      await stopSweeping()
+      await reading
+      await registry.close(draining)
       log.info('stopped')
       await new Promise<void>((resolve) => log.flush(() => resolve()))
     },

@@ -1,10 +1,10 @@
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { SamplerProcess } from '../../../test/support/sampler-process.js'
-import { environmentVariable, settings } from './config/config.js'
+import { environmentVariable, type Setting, settings } from './config/config.js'
 
-/** A value that the setting must not take. */
-const BAD = 'no such value'
+/** A value that the setting must not take. A directory may have any name but none. */
+const badValueOf = ({ name }: Setting) => (name === 'dataDir' ? '' : 'no such value')
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): SamplerProcess {
   const child = new SamplerProcess(args, env)
@@ -13,19 +13,22 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 }
 
 test('every flag with a bad value exits 2 and names each flag and its value', async () => {
-  const { code, stdout, stderr } = await run(['serve', ...settings.flatMap(({ flag }) => [`--${flag}`, BAD])]).ended
+  const { code, stdout, stderr } = await run([
+    'serve',
+    ...settings.flatMap((setting) => [`--${setting.flag}`, badValueOf(setting)]),
+  ]).ended
   expect(code).toBe(2)
   expect(stdout).toBe('')
-  for (const { flag } of settings) expect(stderr).toContain(`--${flag} is "${BAD}"`)
+  for (const setting of settings) expect(stderr).toContain(`--${setting.flag} is "${badValueOf(setting)}"`)
   expect(stderr).not.toContain('    at ')
 })
 
 test('every environment variable with a bad value exits 2 and names each of them and its value', async () => {
-  const env = Object.fromEntries(settings.map((setting) => [environmentVariable(setting), BAD]))
+  const env = Object.fromEntries(settings.map((setting) => [environmentVariable(setting), badValueOf(setting)]))
   const { code, stderr } = await run(['serve'], env).ended
   expect(code).toBe(2)
   for (const setting of settings) {
-    const line = stderr.split('\n').find((text) => text.includes(`--${setting.flag} is "${BAD}"`))
+    const line = stderr.split('\n').find((text) => text.includes(`--${setting.flag} is "${badValueOf(setting)}"`))
     expect(line).toContain(environmentVariable(setting))
   }
 })
@@ -71,9 +74,9 @@ test('a port in use exits 1 and names it', async () => {
 })
 
 test('a flag goes before its environment variable', async () => {
-  const child = run(['serve', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0'], {
+  const child = run(['serve', '--store', 'memory', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0'], {
     KEEPSET_LISTEN: '192.0.2.1:1',
-    KEEPSET_HTTP: BAD,
+    KEEPSET_HTTP: 'no such value',
     KEEPSET_DRAIN_SECONDS: '0.25',
   })
   await child.logged('listening')

@@ -11,7 +11,7 @@ const timeout = 60_000
 let sampler: Sampler
 
 beforeAll(async () => {
-  sampler = await startSampler({ logLevel: 'silent' })
+  sampler = await startSampler({ store: 'memory', logLevel: 'silent' })
 })
 
 afterAll(async () => {

@@ -24,7 +24,7 @@ let sampler: Sampler
 const clients: Client[] = []
 
 beforeAll(async () => {
-  sampler = await startSampler({ logLevel: 'silent' })
+  sampler = await startSampler({ store: 'memory', logLevel: 'silent' })
 })
 
 afterAll(async () => {
@@ -199,7 +199,7 @@ describe('each cause has its class', () => {
   })
 
   it('UnavailableError when nobody listens', async () => {
-    const gone = await startSampler({ logLevel: 'silent' })
+    const gone = await startSampler({ store: 'memory', logLevel: 'silent' })
     await gone.stop()
     const error = await errorOf(() => open({ callTimeoutMs: 300 }, gone.addresses.grpc).getRun('any'))
     expect(error).toBeInstanceOf(UnavailableError)
@@ -229,7 +229,13 @@ describe('limits of the sampler', () => {
   let small: Sampler
 
   beforeAll(async () => {
-    small = await startSampler({ logLevel: 'silent', maxRuns: 2, maxSamples: 1_000, maxMessageBytes: 2_048 })
+    small = await startSampler({
+      store: 'memory',
+      logLevel: 'silent',
+      maxRuns: 2,
+      maxSamples: 1_000,
+      maxMessageBytes: 2_048,
+    })
   })
 
   afterAll(async () => {
@@ -326,7 +332,7 @@ describe('a failure of the reports', () => {
   })
 
   it('comes when the sampler stays away', async () => {
-    const dying = await startSampler({ logLevel: 'silent', drainSeconds: 1 })
+    const dying = await startSampler({ store: 'memory', logLevel: 'silent', drainSeconds: 1 })
     const run = await open({ giveUpAfterMs: 300 }, dying.addresses.grpc).createRun(settings)
     const plan = await run.planEpoch(0)
     await dying.stop()

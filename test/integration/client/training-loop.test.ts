@@ -7,7 +7,7 @@ let sampler: Sampler
 let client: Client
 
 beforeAll(async () => {
-  sampler = await startSampler({ logLevel: 'silent' })
+  sampler = await startSampler({ store: 'memory', logLevel: 'silent' })
   client = connect(sampler.addresses.grpc)
 })
 
@@ -48,6 +48,7 @@ describe('the training loop', () => {
       nonFinite: 0,
       repeats: 0,
       saving: 1 - 3_500 / 6_000,
+      selections: 5,
     })
   })
 

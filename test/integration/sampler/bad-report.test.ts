@@ -186,7 +186,7 @@ test('indices may lie anywhere in the message, aligned or not', async () => {
   for (const runId of ['u', 'un', 'una', 'unal']) {
     await sampler.createRun(runId, { sampleCount: 10 })
     await sampler.plan({ runId })
-    const ack = await sampler.reportRaw({ runId, epoch: 0, rank: 0, sequence: 1, sampleIndices, losses })
+    const ack = await sampler.reportRaw({ runId, epoch: 0, rank: 0, sequence: 1, generation: 0, sampleIndices, losses })
     expect(ack.observationCount).toBe(3)
   }
 })

@@ -96,12 +96,18 @@ export interface Run {
   createTime:
     | Timestamp
     | undefined;
-  /** When the run last changed: created, planned, reported to or finished, by the sampler's clock. */
+  /** When the run last changed: created, planned, reported to, rewound or finished, by the sampler's clock. */
   updateTime:
     | Timestamp
     | undefined;
   /** What the run has done so far. */
-  progress: RunProgress | undefined;
+  progress:
+    | RunProgress
+    | undefined;
+  /** The run's life: 1 for a new run, one more after each RewindRun. A trainer gives it with every plan and report that it asks for or sends. */
+  generation: number;
+  /** Epochs to whose start RewindRun can go back, rising; the last one is next_epoch. */
+  epochStarts: number[];
 }
 
 /** Counts of what a run has done. */
@@ -120,6 +126,8 @@ export interface RunProgress {
   repeats: bigint;
   /** Share of the data set left out so far: 1 - samples_planned / (epochs_planned * sample_count). 0 before the first plan. Range [0, 1). */
   saving: number;
+  /** Selections made: epochs whose plan has the reason SELECTED. */
+  selections: number;
 }
 
 /** Settings of a run. They cannot change once the run exists. */
@@ -237,6 +245,8 @@ function createBaseRun(): Run {
     createTime: undefined,
     updateTime: undefined,
     progress: undefined,
+    generation: 0,
+    epochStarts: [],
   };
 }
 
@@ -262,6 +272,16 @@ export const Run: MessageFns<Run> = {
     }
     if (message.progress !== undefined) {
       RunProgress.encode(message.progress, writer.uint32(58).fork()).join();
+    }
+    if (message.generation !== 0) {
+      writer.uint32(64).uint32(message.generation);
+    }
+    if (message.epochStarts.length !== 0) {
+      writer.uint32(74).fork();
+      for (const v of message.epochStarts) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -335,6 +355,32 @@ export const Run: MessageFns<Run> = {
             message.progress = RunProgress.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag === 72) {
+              message.epochStarts.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 74) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.epochStarts.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -365,12 +411,23 @@ export const Run: MessageFns<Run> = {
     message.progress = (object.progress !== undefined && object.progress !== null)
       ? RunProgress.fromPartial(object.progress)
       : undefined;
+    message.generation = object.generation ?? 0;
+    message.epochStarts = object.epochStarts?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseRunProgress(): RunProgress {
-  return { epochsPlanned: 0, samplesPlanned: 0n, reports: 0n, observations: 0n, nonFinite: 0n, repeats: 0n, saving: 0 };
+  return {
+    epochsPlanned: 0,
+    samplesPlanned: 0n,
+    reports: 0n,
+    observations: 0n,
+    nonFinite: 0n,
+    repeats: 0n,
+    saving: 0,
+    selections: 0,
+  };
 }
 
 export const RunProgress: MessageFns<RunProgress> = {
@@ -410,6 +467,9 @@ export const RunProgress: MessageFns<RunProgress> = {
     }
     if (message.saving !== 0) {
       writer.uint32(57).double(message.saving);
+    }
+    if (message.selections !== 0) {
+      writer.uint32(64).uint32(message.selections);
     }
     return writer;
   },
@@ -483,6 +543,14 @@ export const RunProgress: MessageFns<RunProgress> = {
             message.saving = reader.double();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.selections = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -511,6 +579,7 @@ export const RunProgress: MessageFns<RunProgress> = {
     message.nonFinite = (object.nonFinite !== undefined && object.nonFinite !== null) ? BigInt(object.nonFinite) : 0n;
     message.repeats = (object.repeats !== undefined && object.repeats !== null) ? BigInt(object.repeats) : 0n;
     message.saving = object.saving ?? 0;
+    message.selections = object.selections ?? 0;
     return message;
   },
 };

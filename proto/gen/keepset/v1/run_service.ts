@@ -11,7 +11,11 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type ClientWritableStream,
+  type handleClientStreamingCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -60,12 +64,16 @@ export interface ListRunsResponse {
   runs: Run[];
   /** Give this as page_token to get the next page; empty on the last page. */
   nextPageToken: string;
+  /** Runs of this page whose record is damaged: the sampler's log says where. They can only be deleted. */
+  damagedRunIds: string[];
 }
 
 /** Asks to close a run. */
 export interface FinishRunRequest {
   /** Name of the run. */
   runId: string;
+  /** The run's generation, as CreateRun, GetRun or RewindRun told it: ABORTED where the run was rewound since. 0 = not checked. */
+  generation: number;
 }
 
 /** Answers FinishRun. */
@@ -82,6 +90,99 @@ export interface DeleteRunRequest {
 
 /** Answers DeleteRun. */
 export interface DeleteRunResponse {
+}
+
+/** Asks to take a run back. */
+export interface RewindRunRequest {
+  /** Name of the run. */
+  runId: string;
+  /** Epoch at whose start the run is to stand: one of its epoch_starts. It is the next epoch that the run plans. */
+  epoch: number;
+  /**
+   * The generation that the caller knows: ABORTED where the run is in another one, so that of two callers one rewinds. The same request again, its answer having been lost,
+   * is answered and changes nothing. 0 = whatever it is, and then every call rewinds.
+   */
+  generation: number;
+}
+
+/** Answers RewindRun. */
+export interface RewindRunResponse {
+  /** The run, with its new generation. */
+  run: Run | undefined;
+}
+
+/** Asks for the whole state of a run. */
+export interface ExportRunRequest {
+  /** Name of the run. */
+  runId: string;
+}
+
+/** A part of an export. */
+export interface ExportRunResponse {
+  /** The next bytes, at most 1 MB. */
+  chunk: Buffer;
+}
+
+/** A part of an export that becomes a run. */
+export interface ImportRunRequest {
+  /** Name of the new run, in the first message; empty takes the name that is in the export. */
+  runId: string;
+  /** The next bytes, in pieces of any size. */
+  chunk: Buffer;
+}
+
+/** Answers ImportRun. */
+export interface ImportRunResponse {
+  /** The run as it is here. */
+  run: Run | undefined;
+}
+
+/** Asks for what is known of each sample. */
+export interface StreamStatisticsRequest {
+  /** Name of the run. */
+  runId: string;
+}
+
+/** A part of the answer to StreamStatistics. */
+export interface StreamStatisticsResponse {
+  /** The run comes first and once, the summary last and once. */
+  part:
+    | //
+    /** The run at the moment of the statistics. */
+    { $case: "run"; value: Run }
+    | //
+    /** Some of its samples. */
+    { $case: "chunk"; value: StatisticsChunk }
+    | //
+    /** Counts over all samples. */
+    { $case: "summary"; value: StatisticsSummary }
+    | undefined;
+}
+
+/** Statistics of consecutive samples. Arrays are packed little-endian, 4 bytes an element, one element a sample, at most 200,000 bytes each. */
+export interface StatisticsChunk {
+  /** Index of the first sample. */
+  startIndex: number;
+  /** Moving mean of the loss, f32; 0 where times_reported is 0. */
+  means: Buffer;
+  /** Moving variance of the loss, f32; 0 where times_reported is 0. */
+  variances: Buffer;
+  /** The finite loss observed last, f32; 0 where times_reported is 0. */
+  lastLosses: Buffer;
+  /** Losses observed, at most one an epoch, u32; stays at 65535 once there. */
+  timesReported: Buffer;
+  /** Selections that kept the sample, u32; stays at 65535 once there. The run's progress.selections of them: always kept; 0 of them: never; else sometimes. */
+  timesKept: Buffer;
+}
+
+/** How many samples the selections kept always, sometimes and never. All 0 while nothing was selected. */
+export interface StatisticsSummary {
+  /** Samples that every selection kept. */
+  alwaysCount: number;
+  /** Samples that some selections kept. */
+  sometimesCount: number;
+  /** Samples that no selection kept. */
+  neverCount: number;
 }
 
 function createBaseCreateRunRequest(): CreateRunRequest {
@@ -384,7 +485,7 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
 };
 
 function createBaseListRunsResponse(): ListRunsResponse {
-  return { runs: [], nextPageToken: "" };
+  return { runs: [], nextPageToken: "", damagedRunIds: [] };
 }
 
 export const ListRunsResponse: MessageFns<ListRunsResponse> = {
@@ -394,6 +495,9 @@ export const ListRunsResponse: MessageFns<ListRunsResponse> = {
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    for (const v of message.damagedRunIds) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -427,6 +531,14 @@ export const ListRunsResponse: MessageFns<ListRunsResponse> = {
             message.nextPageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.damagedRunIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -446,18 +558,22 @@ export const ListRunsResponse: MessageFns<ListRunsResponse> = {
     const message = createBaseListRunsResponse();
     message.runs = object.runs?.map((e) => Run.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    message.damagedRunIds = object.damagedRunIds?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseFinishRunRequest(): FinishRunRequest {
-  return { runId: "" };
+  return { runId: "", generation: 0 };
 }
 
 export const FinishRunRequest: MessageFns<FinishRunRequest> = {
   encode(message: FinishRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.runId !== "") {
       writer.uint32(10).string(message.runId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint32(message.generation);
     }
     return writer;
   },
@@ -483,6 +599,14 @@ export const FinishRunRequest: MessageFns<FinishRunRequest> = {
             message.runId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -501,6 +625,7 @@ export const FinishRunRequest: MessageFns<FinishRunRequest> = {
   fromPartial(object: DeepPartial<FinishRunRequest>): FinishRunRequest {
     const message = createBaseFinishRunRequest();
     message.runId = object.runId ?? "";
+    message.generation = object.generation ?? 0;
     return message;
   },
 };
@@ -658,7 +783,727 @@ export const DeleteRunResponse: MessageFns<DeleteRunResponse> = {
   },
 };
 
-/** The life of runs: creating, reading, closing, deleting. */
+function createBaseRewindRunRequest(): RewindRunRequest {
+  return { runId: "", epoch: 0, generation: 0 };
+}
+
+export const RewindRunRequest: MessageFns<RewindRunRequest> = {
+  encode(message: RewindRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint32(message.epoch);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(24).uint32(message.generation);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RewindRunRequest>): RewindRunRequest {
+    return RewindRunRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindRunRequest>): RewindRunRequest {
+    const message = createBaseRewindRunRequest();
+    message.runId = object.runId ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.generation = object.generation ?? 0;
+    return message;
+  },
+};
+
+function createBaseRewindRunResponse(): RewindRunResponse {
+  return { run: undefined };
+}
+
+export const RewindRunResponse: MessageFns<RewindRunResponse> = {
+  encode(message: RewindRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RewindRunResponse>): RewindRunResponse {
+    return RewindRunResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindRunResponse>): RewindRunResponse {
+    const message = createBaseRewindRunResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
+function createBaseExportRunRequest(): ExportRunRequest {
+  return { runId: "" };
+}
+
+export const ExportRunRequest: MessageFns<ExportRunRequest> = {
+  encode(message: ExportRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportRunRequest>): ExportRunRequest {
+    return ExportRunRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportRunRequest>): ExportRunRequest {
+    const message = createBaseExportRunRequest();
+    message.runId = object.runId ?? "";
+    return message;
+  },
+};
+
+function createBaseExportRunResponse(): ExportRunResponse {
+  return { chunk: Buffer.alloc(0) };
+}
+
+export const ExportRunResponse: MessageFns<ExportRunResponse> = {
+  encode(message: ExportRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.chunk.length !== 0) {
+      writer.uint32(10).bytes(message.chunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.chunk = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportRunResponse>): ExportRunResponse {
+    return ExportRunResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportRunResponse>): ExportRunResponse {
+    const message = createBaseExportRunResponse();
+    message.chunk = object.chunk ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseImportRunRequest(): ImportRunRequest {
+  return { runId: "", chunk: Buffer.alloc(0) };
+}
+
+export const ImportRunRequest: MessageFns<ImportRunRequest> = {
+  encode(message: ImportRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.chunk.length !== 0) {
+      writer.uint32(18).bytes(message.chunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.chunk = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportRunRequest>): ImportRunRequest {
+    return ImportRunRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportRunRequest>): ImportRunRequest {
+    const message = createBaseImportRunRequest();
+    message.runId = object.runId ?? "";
+    message.chunk = object.chunk ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseImportRunResponse(): ImportRunResponse {
+  return { run: undefined };
+}
+
+export const ImportRunResponse: MessageFns<ImportRunResponse> = {
+  encode(message: ImportRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportRunResponse>): ImportRunResponse {
+    return ImportRunResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportRunResponse>): ImportRunResponse {
+    const message = createBaseImportRunResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
+function createBaseStreamStatisticsRequest(): StreamStatisticsRequest {
+  return { runId: "" };
+}
+
+export const StreamStatisticsRequest: MessageFns<StreamStatisticsRequest> = {
+  encode(message: StreamStatisticsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamStatisticsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamStatisticsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamStatisticsRequest>): StreamStatisticsRequest {
+    return StreamStatisticsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamStatisticsRequest>): StreamStatisticsRequest {
+    const message = createBaseStreamStatisticsRequest();
+    message.runId = object.runId ?? "";
+    return message;
+  },
+};
+
+function createBaseStreamStatisticsResponse(): StreamStatisticsResponse {
+  return { part: undefined };
+}
+
+export const StreamStatisticsResponse: MessageFns<StreamStatisticsResponse> = {
+  encode(message: StreamStatisticsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "run":
+        Run.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        StatisticsChunk.encode(message.part.value, writer.uint32(18).fork()).join();
+        break;
+      case "summary":
+        StatisticsSummary.encode(message.part.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamStatisticsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamStatisticsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "run", value: Run.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "chunk", value: StatisticsChunk.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "summary", value: StatisticsSummary.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamStatisticsResponse>): StreamStatisticsResponse {
+    return StreamStatisticsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamStatisticsResponse>): StreamStatisticsResponse {
+    const message = createBaseStreamStatisticsResponse();
+    switch (object.part?.$case) {
+      case "run": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "run", value: Run.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "chunk", value: StatisticsChunk.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "summary": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "summary", value: StatisticsSummary.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseStatisticsChunk(): StatisticsChunk {
+  return {
+    startIndex: 0,
+    means: Buffer.alloc(0),
+    variances: Buffer.alloc(0),
+    lastLosses: Buffer.alloc(0),
+    timesReported: Buffer.alloc(0),
+    timesKept: Buffer.alloc(0),
+  };
+}
+
+export const StatisticsChunk: MessageFns<StatisticsChunk> = {
+  encode(message: StatisticsChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.startIndex !== 0) {
+      writer.uint32(8).uint32(message.startIndex);
+    }
+    if (message.means.length !== 0) {
+      writer.uint32(18).bytes(message.means);
+    }
+    if (message.variances.length !== 0) {
+      writer.uint32(26).bytes(message.variances);
+    }
+    if (message.lastLosses.length !== 0) {
+      writer.uint32(34).bytes(message.lastLosses);
+    }
+    if (message.timesReported.length !== 0) {
+      writer.uint32(42).bytes(message.timesReported);
+    }
+    if (message.timesKept.length !== 0) {
+      writer.uint32(50).bytes(message.timesKept);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatisticsChunk {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatisticsChunk();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.startIndex = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.means = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.variances = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastLosses = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.timesReported = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.timesKept = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StatisticsChunk>): StatisticsChunk {
+    return StatisticsChunk.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StatisticsChunk>): StatisticsChunk {
+    const message = createBaseStatisticsChunk();
+    message.startIndex = object.startIndex ?? 0;
+    message.means = object.means ?? Buffer.alloc(0);
+    message.variances = object.variances ?? Buffer.alloc(0);
+    message.lastLosses = object.lastLosses ?? Buffer.alloc(0);
+    message.timesReported = object.timesReported ?? Buffer.alloc(0);
+    message.timesKept = object.timesKept ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseStatisticsSummary(): StatisticsSummary {
+  return { alwaysCount: 0, sometimesCount: 0, neverCount: 0 };
+}
+
+export const StatisticsSummary: MessageFns<StatisticsSummary> = {
+  encode(message: StatisticsSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.alwaysCount !== 0) {
+      writer.uint32(8).uint32(message.alwaysCount);
+    }
+    if (message.sometimesCount !== 0) {
+      writer.uint32(16).uint32(message.sometimesCount);
+    }
+    if (message.neverCount !== 0) {
+      writer.uint32(24).uint32(message.neverCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatisticsSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatisticsSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.alwaysCount = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sometimesCount = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.neverCount = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StatisticsSummary>): StatisticsSummary {
+    return StatisticsSummary.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StatisticsSummary>): StatisticsSummary {
+    const message = createBaseStatisticsSummary();
+    message.alwaysCount = object.alwaysCount ?? 0;
+    message.sometimesCount = object.sometimesCount ?? 0;
+    message.neverCount = object.neverCount ?? 0;
+    return message;
+  },
+};
+
+/** The life of runs: creating, reading, rewinding, copying, closing, deleting. */
 export type RunServiceService = typeof RunServiceService;
 export const RunServiceService = {
   /** Creates a run. Idempotent: the same run_id with the same spec answers the run that is there; with another spec ALREADY_EXISTS. */
@@ -711,6 +1556,54 @@ export const RunServiceService = {
     responseSerialize: (value: DeleteRunResponse): Buffer => Buffer.from(DeleteRunResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteRunResponse => DeleteRunResponse.decode(value),
   },
+  /**
+   * Takes a run back to the start of an epoch: for a trainer that restarts from a checkpoint. The run forgets what came after, is ACTIVE again, and its generation rises by one:
+   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept.
+   */
+  rewindRun: {
+    path: "/keepset.v1.RunService/RewindRun" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RewindRunRequest): Buffer => Buffer.from(RewindRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RewindRunRequest => RewindRunRequest.decode(value),
+    responseSerialize: (value: RewindRunResponse): Buffer => Buffer.from(RewindRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RewindRunResponse => RewindRunResponse.decode(value),
+  },
+  /**
+   * The whole state of a run as a stream of bytes: versioned, checksummed, the same on every machine; docs/reference/storage.md describes it. The run goes on meanwhile;
+   * the export has what was durable when it began.
+   */
+  exportRun: {
+    path: "/keepset.v1.RunService/ExportRun" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ExportRunRequest): Buffer => Buffer.from(ExportRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExportRunRequest => ExportRunRequest.decode(value),
+    responseSerialize: (value: ExportRunResponse): Buffer => Buffer.from(ExportRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExportRunResponse => ExportRunResponse.decode(value),
+  },
+  /** Makes a run from an export; it goes on with the same plans. ALREADY_EXISTS if the name is taken, INVALID_ARGUMENT if the bytes are no whole, undamaged export. */
+  importRun: {
+    path: "/keepset.v1.RunService/ImportRun" as const,
+    requestStream: true as const,
+    responseStream: false as const,
+    requestSerialize: (value: ImportRunRequest): Buffer => Buffer.from(ImportRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportRunRequest => ImportRunRequest.decode(value),
+    responseSerialize: (value: ImportRunResponse): Buffer => Buffer.from(ImportRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportRunResponse => ImportRunResponse.decode(value),
+  },
+  /** What is known of each sample, at one moment: chunks in the order of their indices, then a summary. */
+  streamStatistics: {
+    path: "/keepset.v1.RunService/StreamStatistics" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: StreamStatisticsRequest): Buffer =>
+      Buffer.from(StreamStatisticsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamStatisticsRequest => StreamStatisticsRequest.decode(value),
+    responseSerialize: (value: StreamStatisticsResponse): Buffer =>
+      Buffer.from(StreamStatisticsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StreamStatisticsResponse => StreamStatisticsResponse.decode(value),
+  },
 } as const;
 
 export interface RunServiceServer extends UntypedServiceImplementation {
@@ -724,6 +1617,20 @@ export interface RunServiceServer extends UntypedServiceImplementation {
   finishRun: handleUnaryCall<FinishRunRequest, FinishRunResponse>;
   /** Removes a run and all that is known of it. NOT_FOUND if there is none. PlanEpoch calls that wait end with NOT_FOUND. */
   deleteRun: handleUnaryCall<DeleteRunRequest, DeleteRunResponse>;
+  /**
+   * Takes a run back to the start of an epoch: for a trainer that restarts from a checkpoint. The run forgets what came after, is ACTIVE again, and its generation rises by one:
+   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept.
+   */
+  rewindRun: handleUnaryCall<RewindRunRequest, RewindRunResponse>;
+  /**
+   * The whole state of a run as a stream of bytes: versioned, checksummed, the same on every machine; docs/reference/storage.md describes it. The run goes on meanwhile;
+   * the export has what was durable when it began.
+   */
+  exportRun: handleServerStreamingCall<ExportRunRequest, ExportRunResponse>;
+  /** Makes a run from an export; it goes on with the same plans. ALREADY_EXISTS if the name is taken, INVALID_ARGUMENT if the bytes are no whole, undamaged export. */
+  importRun: handleClientStreamingCall<ImportRunRequest, ImportRunResponse>;
+  /** What is known of each sample, at one moment: chunks in the order of their indices, then a summary. */
+  streamStatistics: handleServerStreamingCall<StreamStatisticsRequest, StreamStatisticsResponse>;
 }
 
 export interface RunServiceClient extends Client {
@@ -807,6 +1714,62 @@ export interface RunServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteRunResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Takes a run back to the start of an epoch: for a trainer that restarts from a checkpoint. The run forgets what came after, is ACTIVE again, and its generation rises by one:
+   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept.
+   */
+  rewindRun(
+    request: RewindRunRequest,
+    callback: (error: ServiceError | null, response: RewindRunResponse) => void,
+  ): ClientUnaryCall;
+  rewindRun(
+    request: RewindRunRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RewindRunResponse) => void,
+  ): ClientUnaryCall;
+  rewindRun(
+    request: RewindRunRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RewindRunResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The whole state of a run as a stream of bytes: versioned, checksummed, the same on every machine; docs/reference/storage.md describes it. The run goes on meanwhile;
+   * the export has what was durable when it began.
+   */
+  exportRun(request: ExportRunRequest, options?: Partial<CallOptions>): ClientReadableStream<ExportRunResponse>;
+  exportRun(
+    request: ExportRunRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ExportRunResponse>;
+  /** Makes a run from an export; it goes on with the same plans. ALREADY_EXISTS if the name is taken, INVALID_ARGUMENT if the bytes are no whole, undamaged export. */
+  importRun(
+    callback: (error: ServiceError | null, response: ImportRunResponse) => void,
+  ): ClientWritableStream<ImportRunRequest>;
+  importRun(
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ImportRunResponse) => void,
+  ): ClientWritableStream<ImportRunRequest>;
+  importRun(
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImportRunResponse) => void,
+  ): ClientWritableStream<ImportRunRequest>;
+  importRun(
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImportRunResponse) => void,
+  ): ClientWritableStream<ImportRunRequest>;
+  /** What is known of each sample, at one moment: chunks in the order of their indices, then a summary. */
+  streamStatistics(
+    request: StreamStatisticsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<StreamStatisticsResponse>;
+  streamStatistics(
+    request: StreamStatisticsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<StreamStatisticsResponse>;
 }
 
 export const RunServiceClient = makeGenericClientConstructor(RunServiceService, "keepset.v1.RunService") as unknown as {

@@ -67,7 +67,11 @@ export interface PlanEpochRequest {
    * Longest wait for other ranks and for reports, in milliseconds; then DEADLINE_EXCEEDED names who is missing. It bounds the wait alone,
    * where the call's deadline bounds the reading of the chunks too. Unset: as long as the deadline allows.
    */
-  maxWaitMs?: number | undefined;
+  maxWaitMs?:
+    | number
+    | undefined;
+  /** The run's generation, as CreateRun, GetRun or RewindRun told it: ABORTED where the run was rewound since. 0 = not checked. */
+  generation: number;
 }
 
 /** A part of the answer to PlanEpoch. */
@@ -101,6 +105,8 @@ export interface PlanHeader {
   reason: PlanReason;
   /** SHA-256 of the epoch's order: the kept indices over all ranks, packed little-endian u32. Equal on all ranks and for every world size. */
   digest: Buffer;
+  /** The run's generation. */
+  generation: number;
 }
 
 /** Consecutive positions of a rank's plan. */
@@ -125,6 +131,8 @@ export interface LossReport {
   sampleIndices: Buffer;
   /** Un-reduced training loss of each of them, in the same order: packed little-endian f32. */
   losses: Buffer;
+  /** The run's generation, as CreateRun, GetRun, RewindRun or the plan's header told it: ABORTED where the run was rewound since. 0 = not checked. */
+  generation: number;
 }
 
 /** What became of a report. */
@@ -178,6 +186,7 @@ function createBasePlanEpochRequest(): PlanEpochRequest {
     lastSequence: 0,
     startPosition: 0,
     maxWaitMs: undefined,
+    generation: 0,
   };
 }
 
@@ -203,6 +212,9 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     }
     if (message.maxWaitMs !== undefined) {
       writer.uint32(56).uint32(message.maxWaitMs);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(64).uint32(message.generation);
     }
     return writer;
   },
@@ -276,6 +288,14 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
             message.maxWaitMs = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -300,6 +320,7 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     message.lastSequence = object.lastSequence ?? 0;
     message.startPosition = object.startPosition ?? 0;
     message.maxWaitMs = object.maxWaitMs ?? undefined;
+    message.generation = object.generation ?? 0;
     return message;
   },
 };
@@ -395,6 +416,7 @@ function createBasePlanHeader(): PlanHeader {
     selectionEpoch: 0,
     reason: 0,
     digest: Buffer.alloc(0),
+    generation: 0,
   };
 }
 
@@ -423,6 +445,9 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     }
     if (message.digest.length !== 0) {
       writer.uint32(66).bytes(message.digest);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(72).uint32(message.generation);
     }
     return writer;
   },
@@ -504,6 +529,14 @@ export const PlanHeader: MessageFns<PlanHeader> = {
             message.digest = Buffer.from(reader.bytes());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -529,6 +562,7 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     message.selectionEpoch = object.selectionEpoch ?? 0;
     message.reason = object.reason ?? 0;
     message.digest = object.digest ?? Buffer.alloc(0);
+    message.generation = object.generation ?? 0;
     return message;
   },
 };
@@ -601,7 +635,15 @@ export const PlanChunk: MessageFns<PlanChunk> = {
 };
 
 function createBaseLossReport(): LossReport {
-  return { runId: "", epoch: 0, rank: 0, sequence: 0, sampleIndices: Buffer.alloc(0), losses: Buffer.alloc(0) };
+  return {
+    runId: "",
+    epoch: 0,
+    rank: 0,
+    sequence: 0,
+    sampleIndices: Buffer.alloc(0),
+    losses: Buffer.alloc(0),
+    generation: 0,
+  };
 }
 
 export const LossReport: MessageFns<LossReport> = {
@@ -623,6 +665,9 @@ export const LossReport: MessageFns<LossReport> = {
     }
     if (message.losses.length !== 0) {
       writer.uint32(50).bytes(message.losses);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(56).uint32(message.generation);
     }
     return writer;
   },
@@ -688,6 +733,14 @@ export const LossReport: MessageFns<LossReport> = {
             message.losses = Buffer.from(reader.bytes());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -711,6 +764,7 @@ export const LossReport: MessageFns<LossReport> = {
     message.sequence = object.sequence ?? 0;
     message.sampleIndices = object.sampleIndices ?? Buffer.alloc(0);
     message.losses = object.losses ?? Buffer.alloc(0);
+    message.generation = object.generation ?? 0;
     return message;
   },
 };

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import { z } from 'zod'
 
 const address = z
@@ -14,10 +15,15 @@ const count = (upper: number) => number(z.coerce.number().int().min(1).max(upper
 const schema = z.object({
   listen: address,
   http: address,
-  store: z.enum(['memory']),
+  store: z.enum(['file', 'memory']),
+  dataDir: z.string().min(1, 'must name a directory'),
+  epochStarts: number(z.coerce.number().int().min(0).max(1000)),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   maxRuns: count(1_000_000),
   maxSamples: count(0xffffffff),
+  maxMemoryBytes: count(Number.MAX_SAFE_INTEGER),
+  idleSeconds: number(z.coerce.number().min(0.01).max(1e9)),
+  finishedHours: number(z.coerce.number().min(0).max(1e6)),
   maxMessageBytes: count(64 * 1024 * 1024),
   drainSeconds: number(z.coerce.number().min(0).max(3600)),
   keepaliveSeconds: number(z.coerce.number().min(0.01).max(3600)),
@@ -40,6 +46,12 @@ export interface Setting {
   readonly description: string
 }
 
+/** Half of the memory that this process may have: of the machine's, or of its container's where that is less. */
+function halfOfMemory(): number {
+  const limit = process.constrainedMemory?.() ?? 0
+  return Math.floor((limit > 0 ? Math.min(limit, totalmem()) : totalmem()) / 2)
+}
+
 /** Every setting of `keepset serve`. The environment variable of --max-runs is KEEPSET_MAX_RUNS. */
 export const settings: readonly Setting[] = [
   {
@@ -60,16 +72,58 @@ export const settings: readonly Setting[] = [
     name: 'store',
     flag: 'store',
     placeholder: 'STORE',
-    fallback: 'memory',
-    description: 'where runs are recorded: memory (they end with the process)',
+    fallback: 'file',
+    description: 'where runs are recorded: file (they survive the process), memory (they end with it)',
   },
-  { name: 'maxRuns', flag: 'max-runs', placeholder: 'N', fallback: '1000', description: 'most runs held at once' },
+  {
+    name: 'dataDir',
+    flag: 'data-dir',
+    placeholder: 'DIR',
+    fallback: './keepset-data',
+    description: 'directory of --store file; one sampler at a time uses it',
+  },
+  {
+    name: 'epochStarts',
+    flag: 'epoch-starts',
+    placeholder: 'N',
+    fallback: '3',
+    description: 'epoch starts that are kept of each run, to which it can be rewound',
+  },
+  {
+    name: 'maxRuns',
+    flag: 'max-runs',
+    placeholder: 'N',
+    fallback: '1000',
+    description: 'most runs recorded, in memory or not',
+  },
   {
     name: 'maxSamples',
     flag: 'max-samples',
     placeholder: 'N',
     fallback: '100000000',
     description: 'most samples of one run',
+  },
+  {
+    name: 'maxMemoryBytes',
+    flag: 'max-memory-bytes',
+    placeholder: 'BYTES',
+    fallback: String(halfOfMemory()),
+    description:
+      'most memory of the runs that are loaded, 26.2 bytes a sample each; the default is half of what there is',
+  },
+  {
+    name: 'idleSeconds',
+    flag: 'idle-seconds',
+    placeholder: 'SECONDS',
+    fallback: '600',
+    description: 'a run that nobody called for so long leaves memory; it comes back with the next call',
+  },
+  {
+    name: 'finishedHours',
+    flag: 'finished-hours',
+    placeholder: 'HOURS',
+    fallback: '720',
+    description: 'a finished run is removed after so long; 0 keeps it',
   },
   {
     name: 'maxMessageBytes',

@@ -1,38 +1,19 @@
-import { getEventListeners, setMaxListeners } from 'node:events'
-import { Writable } from 'node:stream'
-import { pino } from 'pino'
+import { getEventListeners } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
 import { lossReport, SamplerStubs } from '../../../../test/support/test-sampler.js'
 import { RunRegistry } from '../runs/run-registry.js'
 import { ownerParts } from '../runs/testing/owner-parts.js'
+import { testLimits } from '../runs/testing/test-limits.js'
 import { MemoryStore } from '../store/memory/memory-store.js'
-import { GrpcServer } from './grpc-server.js'
+import { serveRegistry, stopServers } from './testing/served-registry.js'
 
-const closers: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
+afterEach(stopServers)
 
-/** The gRPC side alone, with its drain signal and its log in our hands. */
+/** The gRPC side over a registry in memory. */
 async function start() {
-  const drain = new AbortController()
-  setMaxListeners(0, drain.signal)
-  const errors: string[] = []
-  const log = new Writable({
-    write: (line, _, done) => {
-      errors.push(String(line))
-      done()
-    },
-  })
-  const registry = new RunRegistry(new MemoryStore(), { maxRuns: 10, maxSamples: 1000 }, ownerParts())
-  const options = { listen: '127.0.0.1:0', maxMessageBytes: 1 << 20, keepaliveSeconds: 60 }
-  const server = await GrpcServer.start(registry, pino({ level: 'error' }, log), drain.signal, options)
-  const stubs = new SamplerStubs(server.address)
-  closers.push(
-    () => server.stop(0),
-    () => stubs.close(),
-  )
-  return { stubs, errors, listeners: () => getEventListeners(drain.signal, 'abort').length }
+  const registry = await RunRegistry.open(new MemoryStore({ epochStarts: 3 }), testLimits(), ownerParts())
+  const served = await serveRegistry(SamplerStubs, registry)
+  return { ...served, listeners: () => getEventListeners(served.signal, 'abort').length }
 }
 
 test('calls leave no listener on the drain signal, however they end', async () => {

@@ -9,6 +9,7 @@ import {
   RunSpec as RunSpecMessage,
   RunState,
   ShardMode,
+  type StatisticsChunk as StatisticsChunkMessage,
   type Timestamp,
 } from '@keepset/proto'
 import { positionCount } from '../core/plans/sharding.js'
@@ -16,10 +17,11 @@ import type { PolicyName } from '../core/policies/registry.js'
 import { toSnakeCase } from '../core/snake-case.js'
 import type { Report } from '../runs/check-report.js'
 import type { Plan } from '../runs/plan.js'
-import type { Run } from '../runs/run.js'
 import { invalidField } from '../runs/run-error.js'
+import type { RunFacts } from '../runs/run-facts.js'
 import type { ReportAck } from '../runs/run-owner.js'
 import type { RequestedRunSpec, RunSpec } from '../runs/run-spec.js'
+import type { StatisticsChunk } from '../runs/statistics-reading.js'
 
 type PolicyMessage = NonNullable<RunSpecMessage['policy']>
 
@@ -115,8 +117,8 @@ function writeTime(milliseconds: number): Timestamp {
   return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1_000_000 }
 }
 
-export function writeRun(run: Run): RunMessage {
-  const { samplesPlanned, reports, observations, nonFinite, repeats, epochsPlanned } = run.progress
+export function writeRun(run: RunFacts): RunMessage {
+  const { samplesPlanned, reports, observations, nonFinite, repeats, epochsPlanned, selections } = run.progress
   return {
     runId: run.runId,
     spec: writeRunSpec(run.spec),
@@ -132,20 +134,24 @@ export function writeRun(run: Run): RunMessage {
       nonFinite: BigInt(nonFinite),
       repeats: BigInt(repeats),
       saving: run.saving,
+      selections,
     },
+    generation: run.generation,
+    epochStarts: [...run.epochStarts],
   }
 }
 
-export function writePlanHeader(run: Run, plan: Plan): PlanHeader {
+export function writePlanHeader(sampleCount: number, plan: Plan): PlanHeader {
   return {
     epoch: plan.epoch,
     keptCount: plan.keptCount,
-    sampleCount: run.spec.sampleCount,
+    sampleCount,
     positionCount: positionCount(plan.keptCount, plan.sharding),
     saving: plan.saving,
     selectionEpoch: plan.selectionEpoch,
     reason: planReasons[plan.reason],
     digest: plan.digest,
+    generation: plan.generation,
   }
 }
 
@@ -158,11 +164,12 @@ function unpack<T>(field: string, bytes: Uint8Array, View: new (buffer: ArrayBuf
 }
 
 export function readReport(message: LossReport): Report {
-  const { epoch, rank, sequence } = message
+  const { epoch, rank, sequence, generation } = message
   return {
     epoch,
     rank,
     sequence,
+    generation,
     indices: unpack('sample_indices', message.sampleIndices, Uint32Array),
     losses: unpack('losses', message.losses, Float32Array),
   }
@@ -180,20 +187,18 @@ export function writeAck({ epoch, rank, sequence }: LossReport, ack: ReportAck):
   }
 }
 
-/** The bytes of indices, packed little-endian, without a copy. */
-export function packIndices(indices: Uint32Array): Buffer {
-  return Buffer.from(indices.buffer, indices.byteOffset, indices.byteLength)
+/** The bytes of an array, packed little-endian, without a copy. */
+export function pack({ buffer, byteOffset, byteLength }: Uint8Array | Uint32Array | Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
-/** An opaque token that stands for the last run of a page. */
-export function writePageToken(runId: string): string {
-  return Buffer.from(runId).toString('base64url')
-}
-
-/** The run after which the page starts. */
-export function readPageToken(token: string): string {
-  const runId = Buffer.from(token, 'base64url').toString()
-  if (writePageToken(runId) === token) return runId
-  const rule = 'it must be one that this sampler gave out, or empty for the first page'
-  throw invalidField('page_token', `page_token is ${JSON.stringify(token.slice(0, 200))}; ${rule}`)
+export function writeStatisticsChunk(chunk: StatisticsChunk): StatisticsChunkMessage {
+  return {
+    startIndex: chunk.startIndex,
+    means: pack(chunk.means),
+    variances: pack(chunk.variances),
+    lastLosses: pack(chunk.lastLosses),
+    timesReported: pack(Uint32Array.from(chunk.timesReported)),
+    timesKept: pack(Uint32Array.from(chunk.timesKept)),
+  }
 }

@@ -14,7 +14,7 @@ const PLAN_EPOCH = '/keepset.v1.SamplerService/PlanEpoch'
 
 function plannedRun(): Run {
   const spec = resolveRunSpec(requestedSpec({ sampleCount: SAMPLE_COUNT, pruneRate: 0 }))
-  const run = new Run({ type: 'run_created', time: 0, runId: 'run', spec })
+  const run = new Run({ time: 0, runId: 'run', spec })
   run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
   return run
 }
@@ -36,7 +36,7 @@ async function servePlan(run: Run, signal: AbortSignal) {
         return write(...message)
       }
       if (!run.plan) throw new Error('the run has no plan')
-      await writePlan(call, run, run.plan, signal).then(
+      await writePlan(call, SAMPLE_COUNT, run.plan, signal).then(
         () => {
           written.end = 'done'
         },

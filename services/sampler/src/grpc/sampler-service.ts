@@ -3,10 +3,10 @@ import type { Logger } from 'pino'
 import { invalidField } from '../runs/run-error.js'
 import type { RunRegistry } from '../runs/run-registry.js'
 import { answerTime } from './answer-time.js'
-import { withCallSignal } from './call-signal.js'
 import { readReport, writeAck } from './mapping.js'
 import { writePlan } from './plan-stream.js'
 import { serveReportStream } from './report-stream.js'
+import { serverStream } from './server-stream.js'
 import { toStatus } from './status.js'
 import { unary } from './unary.js'
 
@@ -14,23 +14,19 @@ import { unary } from './unary.js'
 export function samplerService(registry: RunRegistry, logger: Logger, drain: AbortSignal): SamplerServiceServer {
   const accept = async (report: LossReport | undefined): Promise<LossReportAck> => {
     if (!report) throw invalidField('report', 'report is not set; send one')
-    return writeAck(report, await registry.get(report.runId).report(readReport(report)))
+    const found = registry.owner(report.runId)
+    // At once where the run is in memory; where it is being loaded, reports go on in the order in which they came.
+    const owner = found instanceof Promise ? await found : found
+    return writeAck(report, await owner.report(readReport(report)))
   }
   return {
-    planEpoch: async (call) => {
+    planEpoch: serverStream(logger, drain, async (call, signal) => {
       const { runId, worldSize = 1, maxWaitMs = Number.POSITIVE_INFINITY, ...request } = call.request
-      try {
-        await withCallSignal(call, drain, async (signal) => {
-          const owner = registry.get(runId)
-          const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
-          const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
-          await writePlan(call, owner.run, plan, signal)
-        })
-        call.end()
-      } catch (error) {
-        if (!call.cancelled) call.emit('error', toStatus(error, logger))
-      }
-    },
+      const owner = await registry.owner(runId)
+      const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
+      const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
+      await writePlan(call, owner.facts.spec.sampleCount, plan, signal)
+    }),
     reportLosses: unary(logger, drain, async ({ report }) => ({ ack: await accept(report) })),
     streamReports: (call) =>
       serveReportStream(call, drain, accept, (error) => call.emit('error', toStatus(error, logger))),

@@ -58,13 +58,17 @@ const table: Record<ErrorReason, { code: status; detail?: Detail }> = {
   WRONG_EPOCH: { code: status.FAILED_PRECONDITION, detail: precondition },
   SEQUENCE_GAP: { code: status.FAILED_PRECONDITION, detail: precondition },
   WORLD_SIZE_MISMATCH: { code: status.FAILED_PRECONDITION, detail: precondition },
+  EPOCH_START_GONE: { code: status.FAILED_PRECONDITION, detail: precondition },
   ASK_SUPERSEDED: { code: status.ABORTED },
+  STALE_GENERATION: { code: status.ABORTED },
   POSITION_OUT_OF_RANGE: { code: status.OUT_OF_RANGE },
   TOO_MANY_RUNS: { code: status.RESOURCE_EXHAUSTED, detail: retryAfter(60) },
   TOO_MANY_SAMPLES: { code: status.RESOURCE_EXHAUSTED },
   OUT_OF_MEMORY: { code: status.RESOURCE_EXHAUSTED, detail: retryAfter(60) },
   BARRIER_TIMEOUT: { code: status.DEADLINE_EXCEEDED },
   DRAINING: { code: status.UNAVAILABLE, detail: retryAfter(1) },
+  STORE_UNAVAILABLE: { code: status.UNAVAILABLE, detail: retryAfter(5) },
+  RUN_DAMAGED: { code: status.DATA_LOSS, detail: resource },
 }
 
 function describe(code: status, reason: string, message: string, details: Any[]): Partial<ServiceError> {

@@ -1,10 +1,13 @@
 import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { positionCount } from '../core/plans/sharding.js'
+import { checkGeneration } from './check-generation.js'
 import { MAX_WORLD_SIZE, type Run } from './run.js'
 import { invalidField, RunError } from './run-error.js'
 
 /** A rank's wish for the plan of an epoch. */
 export interface PlanRequest {
+  /** The life of the run that the sender knows; 0 = not stated. */
+  readonly generation: number
   readonly epoch: number
   readonly rank: number
   readonly worldSize: number
@@ -71,6 +74,7 @@ function checkPositions(run: Run, keptCount: number, { epoch, worldSize, startPo
 /** Throws a RunError where the plan cannot be had with this request. Changes nothing. */
 export function checkPlanRequest(run: Run, request: PlanRequest): void {
   const { epoch, worldSize } = request
+  checkGeneration(run, request.generation)
   if (run.isFinished) {
     throw new RunError(
       'RUN_FINISHED',

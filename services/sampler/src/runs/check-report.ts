@@ -1,8 +1,11 @@
+import { checkGeneration } from './check-generation.js'
 import type { Run } from './run.js'
 import { invalidField, RunError } from './run-error.js'
 
 /** A report as it came, its arrays decoded. */
 export interface Report {
+  /** The life of the run that the sender knows; 0 = not stated. */
+  readonly generation: number
   readonly epoch: number
   readonly rank: number
   /** 1, 2, 3, … within epoch and rank. */
@@ -74,6 +77,7 @@ function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
  */
 export function checkReport(run: Run, report: Report): 'new' | 'duplicate' {
   const { epoch, rank, sequence } = report
+  checkGeneration(run, report.generation)
   if (sequence === 0) throw invalidField('sequence', 'sequence is 0; reports of an epoch and rank are numbered from 1')
   if (sequence <= run.lastSequence(epoch, rank)) return 'duplicate'
   if (run.isFinished) {

@@ -15,6 +15,10 @@ export type ErrorReason =
   | 'TOO_MANY_SAMPLES'
   | 'OUT_OF_MEMORY'
   | 'BARRIER_TIMEOUT'
+  | 'STALE_GENERATION'
+  | 'EPOCH_START_GONE'
+  | 'STORE_UNAVAILABLE'
+  | 'RUN_DAMAGED'
   | 'DRAINING'
 
 /** A refused call: nothing of it was applied. The message names the field, the value and the remedy. */
@@ -53,6 +57,6 @@ export function runNotFound(runId: string): RunError {
   return new RunError(
     'RUN_NOT_FOUND',
     shown,
-    `there is no run "${shown}"; create it, again if the sampler was restarted: runs in memory end with it`,
+    `there is no run "${shown}"; create it, or give the sampler the data directory that has it (runs of --store memory end with their process)`,
   )
 }

@@ -1,9 +1,8 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import type { RunSpec } from './run-spec.js'
 
-/** The run came to be. Always the first event, and only that. `time` of every event: milliseconds since 1970, the sampler's clock. */
+/** How a run comes to be; its record begins with a snapshot of that, not with an event. `time`, here and of every event: milliseconds since 1970, the sampler's clock. */
 export interface RunCreated {
-  readonly type: 'run_created'
   readonly time: number
   readonly runId: string
   readonly spec: RunSpec
@@ -37,5 +36,5 @@ export interface RunFinished {
   readonly time: number
 }
 
-/** All that can happen to a run. A run is what its events make it. */
-export type RunEvent = RunCreated | EpochPlanned | LossesReported | RunFinished
+/** All that can happen to a run: it is what its events make of its last snapshot. */
+export type RunEvent = EpochPlanned | LossesReported | RunFinished

@@ -7,7 +7,7 @@ import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { resolveRunSpec } from './run-spec.js'
-import { ownerParts } from './testing/owner-parts.js'
+import { leaseOf, ownerParts } from './testing/owner-parts.js'
 import { requestedSpec } from './testing/requested-spec.js'
 
 const EPOCHS = 4
@@ -35,7 +35,7 @@ interface Delays {
 /** Trains all ranks at once, each a loop of its own; journal, selections and every step of a rank take as long as `delays` says. */
 async function train(worldSize: number, delays: Delays) {
   const events: RunEvent[] = []
-  const run = new Run({ type: 'run_created', time: 0, runId: 'r', spec })
+  const run = new Run({ time: 0, runId: 'r', spec })
   const append = async (event: RunEvent) => {
     events.push(event)
     await delays.wait(event.type)
@@ -46,7 +46,7 @@ async function train(worldSize: number, delays: Delays) {
       return selectKeptSet(policy, input)
     },
   }
-  const owner = new RunOwner(run, { append }, ownerParts(selector))
+  const owner = new RunOwner(run, leaseOf(append), ownerParts(selector))
   const digests: string[] = []
   const { signal } = new AbortController()
   const trainRank = async (rank: number) => {
@@ -55,7 +55,7 @@ async function train(worldSize: number, delays: Delays) {
       await delays.wait(`rank ${rank} asks`)
       // Reports are handed in without waiting; some are on their way when the next plan is asked for.
       const plan = await owner.planEpoch(
-        { epoch, rank, worldSize, lastSequence, startPosition: 0 },
+        { generation: 1, epoch, rank, worldSize, lastSequence, startPosition: 0 },
         Number.POSITIVE_INFINITY,
         signal,
       )
@@ -68,7 +68,7 @@ async function train(worldSize: number, delays: Delays) {
         const indices = rankPositions(plan.order, rank, plan.sharding, start, Math.min(start + BATCH, positions))
         const losses = Float32Array.from(indices, (index) => lossOf(index, epoch))
         lastSequence++
-        const report = { epoch, rank, sequence: lastSequence, indices, losses }
+        const report = { generation: 1, epoch, rank, sequence: lastSequence, indices, losses }
         acks.push(owner.report(report))
         if (start % 2 === 0) acks.push(owner.report(report)) // as a client does whose acknowledgement was lost
         await delays.wait(`rank ${rank} trains`)
@@ -79,7 +79,7 @@ async function train(worldSize: number, delays: Delays) {
   await Promise.all(Array.from({ length: worldSize }, (_, rank) => trainRank(rank)))
   const counted = (await Promise.all(acks)).reduce((sum, { observations }) => sum + observations, 0)
   await owner.finish()
-  const replayed = new Run({ type: 'run_created', time: 0, runId: 'r', spec })
+  const replayed = new Run({ time: 0, runId: 'r', spec })
   for (const event of events) replayed.apply(event)
   return { run, replayed, digests, counted }
 }

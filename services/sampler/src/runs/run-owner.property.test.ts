@@ -8,7 +8,7 @@ import { RunError } from './run-error.js'
 import type { RunCreated, RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
-import { ownerParts } from './testing/owner-parts.js'
+import { leaseOf, ownerParts } from './testing/owner-parts.js'
 
 /** Random calls, good and bad, at one run; after each the run is held against a model that knows only what was answered. */
 
@@ -106,10 +106,10 @@ class Harness {
   counted = 0
 
   constructor(requested: RequestedRunSpec) {
-    this.created = { type: 'run_created', time: 0, runId: 'r', spec: resolveRunSpec(requested) }
+    this.created = { time: 0, runId: 'r', spec: resolveRunSpec(requested) }
     this.run = new Run(this.created)
-    const journal = { append: async (event: RunEvent) => void this.events.push(event) }
-    this.owner = new RunOwner(this.run, journal, ownerParts())
+    const lease = leaseOf(async (event: RunEvent) => void this.events.push(event))
+    this.owner = new RunOwner(this.run, lease, ownerParts())
   }
 
   last(epoch: number, rank: number): number {
@@ -140,7 +140,7 @@ class Harness {
     const results = await Promise.allSettled(
       ranks.map((rank) => {
         const lastSequence = epoch > 0 ? this.last(epoch - 1, rank) + call.lastStep : 0
-        const request = { epoch, rank, worldSize, lastSequence, startPosition: call.startPosition }
+        const request = { generation: 0, epoch, rank, worldSize, lastSequence, startPosition: call.startPosition }
         return this.owner.planEpoch(request, 0, new AbortController().signal)
       }),
     )
@@ -194,6 +194,7 @@ class Harness {
     const indices = this.indices(call, plan)
     const losses = Float32Array.from(call.losses.slice(0, Math.max(1, indices.length)))
     const report = {
+      generation: 0,
       epoch,
       rank: call.rank,
       sequence,

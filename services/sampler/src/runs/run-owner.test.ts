@@ -2,25 +2,29 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { rankPositions } from '../core/plans/sharding.js'
 import { selectKeptSet } from '../core/policies/registry.js'
-import type { RunJournal, Selector } from './ports.js'
+import type { RunLease, Selector } from './ports.js'
 import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
-import { inlineSelector, ownerParts, selectorAfter } from './testing/owner-parts.js'
+import { inlineSelector, leaseOf, ownerParts, selectorAfter } from './testing/owner-parts.js'
 import { requestedSpec } from './testing/requested-spec.js'
 
 const never = new AbortController().signal
 
-function ownerOf(given: Partial<RequestedRunSpec> = {}, selector = inlineSelector, journal?: RunJournal) {
+function ownerOf(given: Partial<RequestedRunSpec> = {}, selector = inlineSelector, lease?: RunLease) {
   const spec = resolveRunSpec(requestedSpec({ sampleCount: 20, seed: 1n, selectionPeriod: 1, ...given }))
   const events: RunEvent[] = []
-  const record = { append: async (event: RunEvent) => void events.push(event) }
-  const run = new Run({ type: 'run_created', time: 0, runId: 'r', spec })
-  return { run, events, owner: new RunOwner(run, journal ?? record, ownerParts(selector)) }
+  const record = leaseOf(async (event: RunEvent) => void events.push(event))
+  const run = new Run({ time: 0, runId: 'r', spec })
+  return { run, events, owner: new RunOwner(run, lease ?? record, ownerParts(selector)) }
 }
 
-const request = (epoch: number, { rank = 0, worldSize = 1, lastSequence = 0, startPosition = 0 } = {}) => ({
+const request = (
+  epoch: number,
+  { rank = 0, worldSize = 1, lastSequence = 0, startPosition = 0, generation = 0 } = {},
+) => ({
+  generation,
   epoch,
   rank,
   worldSize,
@@ -29,6 +33,7 @@ const request = (epoch: number, { rank = 0, worldSize = 1, lastSequence = 0, sta
 })
 
 const report = (epoch: number, rank: number, sequence: number, indices: Uint32Array, loss = 1) => ({
+  generation: 0,
   epoch,
   rank,
   sequence,
@@ -152,7 +157,11 @@ describe('RunOwner', () => {
 
   it('never answers with the plan of another epoch, also while a plan is on its way to the disk', async () => {
     const gate = gateOf()
-    const { owner } = ownerOf({}, inlineSelector, { append: () => gate.promise })
+    const { owner } = ownerOf(
+      {},
+      inlineSelector,
+      leaseOf(() => gate.promise),
+    )
     const first = owner.planEpoch(request(0), forever, never)
     const second = owner.planEpoch(request(1), forever, never)
     gate.resolve()
@@ -162,7 +171,11 @@ describe('RunOwner', () => {
 
   it('tells nothing of a run that is not recorded yet', async () => {
     const gate = gateOf()
-    const { owner } = ownerOf({}, inlineSelector, { append: () => gate.promise })
+    const { owner } = ownerOf(
+      {},
+      inlineSelector,
+      leaseOf(() => gate.promise),
+    )
     void owner.planEpoch(request(0), forever, never)
     const told: number[] = []
     const reading = owner.read().then((run) => told.push(run.nextEpoch))
@@ -253,7 +266,7 @@ describe('RunOwner', () => {
     await owner.planEpoch(request(0), forever, never)
     const indices = Uint32Array.of(3, 3, 3, 3)
     const losses = Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, 2, 9)
-    const ack = await owner.report({ epoch: 0, rank: 0, sequence: 1, indices, losses })
+    const ack = await owner.report({ generation: 0, epoch: 0, rank: 0, sequence: 1, indices, losses })
     expect(ack).toEqual({ duplicate: false, observations: 1, nonFinite: 2, repeats: 1 })
     expect(run.statistics.mean[3]).toBe(2)
   })
@@ -284,16 +297,14 @@ describe('RunOwner', () => {
     expect(events.filter(({ type }) => type === 'run_finished')).toHaveLength(1)
   })
 
-  it('answers only when the journal has the event, and nothing more once the journal has failed', async () => {
+  it('answers only when the record has the event, and nothing more once an append has failed', async () => {
     const pending: ReturnType<typeof gateOf>[] = []
-    const journal: RunJournal = {
-      append: () => {
-        const gate = gateOf()
-        pending.push(gate)
-        return gate.promise
-      },
-    }
-    const { owner } = ownerOf({}, inlineSelector, journal)
+    const lease = leaseOf(() => {
+      const gate = gateOf()
+      pending.push(gate)
+      return gate.promise
+    })
+    const { owner } = ownerOf({}, inlineSelector, lease)
     const answered: string[] = []
     const plan = owner.planEpoch(request(0), forever, never).then((made) => {
       answered.push('plan')

@@ -1,12 +1,20 @@
 import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { RandomStream } from '../core/random/random-stream.js'
+import { checkGeneration, staleGeneration } from './check-generation.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report } from './check-report.js'
+import { writeExport } from './export/write-export.js'
+import { writeImage } from './image/write-image.js'
 import type { Plan } from './plan.js'
-import type { Clock, RunJournal, Selector } from './ports.js'
+import type { ByteStream, Clock, RunLease, Selector } from './ports.js'
+import { rewoundRun } from './rewound-run.js'
 import type { Run } from './run.js'
 import { RunError } from './run-error.js'
 import type { RunEvent } from './run-event.js'
+import { factsOf, type RunFacts } from './run-facts.js'
+import type { RunListener } from './run-listener.js'
+import { StatisticsReading } from './statistics-reading.js'
+import { isDamage, storeRefusal } from './store-refusal.js'
 import { WaitingRoom } from './waiting-room.js'
 
 /** What became of a report. */
@@ -15,14 +23,6 @@ export interface ReportAck {
   readonly observations: number
   readonly nonFinite: number
   readonly repeats: number
-}
-
-/** Told of what happened, for the log. */
-export interface RunListener {
-  created(run: Run): void
-  planned(run: Run, plan: Plan, milliseconds: number): void
-  finished(run: Run): void
-  deleted(runId: string): void
 }
 
 /** What a run owner works with. */
@@ -34,93 +34,208 @@ export interface RunOwnerParts {
 
 const DUPLICATE: ReportAck = { duplicate: true, observations: 0, nonFinite: 0, repeats: 0 }
 
+/** How much of a record is events before a snapshot is due in mid-epoch: an ordinary epoch never gets there. */
+const journalLimit = (sampleCount: number) => 4 * sampleCount + 100_000
+
+/** What an event adds to a record, for `journalLimit`. */
+export const weightOf = (event: RunEvent) => 1 + (event.type === 'losses_reported' ? event.indices.length : 0)
+
 /**
  * Decides for one run: checks a call, makes its event, records it, applies it, and answers when the record is durable.
- * An event is applied as soon as the journal has taken it, so that many can be on their way to the disk at once;
+ * An event is applied as soon as the lease has taken it, so that many can be on their way to the disk at once;
  * nothing of it is told to anyone before it is durable.
  */
 export class RunOwner {
-  readonly run: Run
-  readonly #journal: RunJournal
+  readonly #lease: RunLease
   readonly #parts: RunOwnerParts
-  readonly #waitingRoom: WaitingRoom
+  #run: Run
+  #waitingRoom: WaitingRoom
   /** The last event's way to the disk; those before it have arrived when it has. */
   #durable: Promise<void> = Promise.resolve()
-  /** Set while a plan is being made: what would change the run waits for it. */
-  #planning: Promise<void> | undefined
+  /** Set while a plan is being made or the run is rewound: what would change the run waits for it. Never rejects. */
+  #changing: Promise<void> | undefined
+  /** The last snapshot's way to the disk. Never rejects. */
+  #snapshot: Promise<void> = Promise.resolve()
+  /** Weight of the events since the last snapshot. */
+  #unsaved: number
+  #isSaving = false
+  #calls = 0
+  #lastCall: number
   #closed: Error | undefined
 
-  constructor(run: Run, journal: RunJournal, parts: RunOwnerParts) {
-    this.run = run
-    this.#journal = journal
+  /** `unsaved`: weight of the events that follow the newest snapshot in the run's record. */
+  constructor(run: Run, lease: RunLease, parts: RunOwnerParts, unsaved = 0) {
+    this.#run = run
+    this.#lease = lease
     this.#parts = parts
+    this.#unsaved = unsaved
+    this.#lastCall = parts.clock()
     this.#waitingRoom = new WaitingRoom(run)
   }
 
+  /** The run as it is now, also what is not durable yet. */
+  get run(): Run {
+    return this.#run
+  }
+
+  get facts(): RunFacts {
+    return factsOf(this.#run, this.#lease.epochStarts)
+  }
+
+  /** Whether it decides still: not after `close`, nor after its record refused an event. */
+  get isOpen(): boolean {
+    return this.#closed === undefined
+  }
+
+  /** When the last call ended; undefined while one is under way. */
+  get idleSince(): number | undefined {
+    return this.#calls > 0 || this.#isSaving ? undefined : this.#lastCall
+  }
+
   /** The plan of an epoch: made once, when all ranks have asked and their reports are in. The wait ends after `waitMs`, or when `signal` aborts. */
-  async planEpoch(request: PlanRequest, waitMs: number, signal: AbortSignal): Promise<Plan> {
-    while (this.#planning !== undefined) await this.#planning
-    this.#assertOpen()
-    checkPlanRequest(this.run, request)
-    const { plan } = this.run
-    if (plan && request.epoch === plan.epoch) {
-      await this.#durable
-      return plan
-    }
-    const answer = this.#waitingRoom.wait(request, waitMs, signal)
-    this.#planIfComplete()
-    return answer
+  planEpoch(request: PlanRequest, waitMs: number, signal: AbortSignal): Promise<Plan> {
+    return this.#track(async () => {
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      checkPlanRequest(this.#run, request)
+      const { plan } = this.#run
+      if (plan && request.epoch === plan.epoch) {
+        await this.#durable
+        return plan
+      }
+      const answer = this.#waitingRoom.wait(request, waitMs, signal)
+      this.#planIfComplete()
+      return answer
+    })
   }
 
   /** Applies a report once, however often it comes. Reports of one rank must be handed in in the order of their sequences. */
-  async report(report: Report): Promise<ReportAck> {
-    while (this.#planning !== undefined) await this.#planning
-    this.#assertOpen()
-    if (checkReport(this.run, report) === 'duplicate') {
-      await this.#durable
-      return DUPLICATE
-    }
-    const before = { ...this.run.progress }
-    const durable = this.#record({ type: 'losses_reported', time: this.#parts.clock(), ...report })
-    const { observations, nonFinite, repeats } = this.run.progress
-    const ack = {
-      duplicate: false,
-      observations: observations - before.observations,
-      nonFinite: nonFinite - before.nonFinite,
-      repeats: repeats - before.repeats,
-    }
-    this.#waitingRoom.reported(report.rank)
-    this.#planIfComplete()
-    await durable
-    return ack
+  report(report: Report): Promise<ReportAck> {
+    return this.#track(async () => {
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      if (checkReport(this.#run, report) === 'duplicate') {
+        await this.#durable
+        return DUPLICATE
+      }
+      const before = { ...this.#run.progress }
+      const { generation, ...checked } = report
+      const durable = this.#record({ type: 'losses_reported', time: this.#parts.clock(), ...checked })
+      const { observations, nonFinite, repeats } = this.#run.progress
+      const ack = {
+        duplicate: false,
+        observations: observations - before.observations,
+        nonFinite: nonFinite - before.nonFinite,
+        repeats: repeats - before.repeats,
+      }
+      if (this.#unsaved > journalLimit(this.#run.spec.sampleCount) && !this.#isSaving) this.#saveSnapshot()
+      this.#waitingRoom.reported(report.rank)
+      this.#planIfComplete()
+      await durable
+      return ack
+    })
   }
 
-  /** Closes the run for plans and reports; a second time changes nothing. */
-  async finish(): Promise<Run> {
-    while (this.#planning !== undefined) await this.#planning
-    this.#assertOpen()
-    if (!this.run.isFinished) {
-      const durable = this.#record({ type: 'run_finished', time: this.#parts.clock() })
-      const message = `run "${this.run.runId}" was finished; it makes no more plans`
-      this.#waitingRoom.rejectAll(new RunError('RUN_FINISHED', this.run.runId, message))
-      await durable
-      this.#parts.listener.finished(this.run)
+  /** Closes the run for plans and reports; a second time changes nothing. `generation` is the one that the caller knows, 0 = whatever it is. */
+  finish(generation = 0): Promise<RunFacts> {
+    return this.#track(async () => {
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      checkGeneration(this.#run, generation)
+      if (!this.#run.isFinished) {
+        const durable = this.#record({ type: 'run_finished', time: this.#parts.clock() })
+        const message = `run "${this.#run.runId}" was finished; it makes no more plans`
+        this.#waitingRoom.rejectAll(new RunError('RUN_FINISHED', this.#run.runId, message))
+        await durable
+        this.#parts.listener.finished(this.#run)
+        await this.#snapshot
+        if (this.#unsaved > 0 && this.isOpen) this.#saveSnapshot()
+      }
+      await this.#durable
+      return this.facts
+    })
+  }
+
+  /**
+   * Takes the run back to the start of an epoch, into its next generation. Who waits for a plan is refused with STALE_GENERATION.
+   * `generation` is the one that the caller knows, 0 = whatever it is. The same call again, before anything else happened, changes nothing.
+   */
+  rewind(epoch: number, generation: number): Promise<RunFacts> {
+    return this.#track(async () => {
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      const run = this.#run
+      const isRepeated = generation === run.generation - 1 && run.rewoundTo === epoch && run.nextEpoch === epoch
+      if (generation === 0 || !isRepeated) {
+        checkGeneration(run, generation)
+        const rewinding = this.#rewindTo(epoch)
+        this.#changing = this.#until(rewinding)
+        await rewinding
+        this.#parts.listener.rewound(this.#run)
+      }
+      await this.#durable
+      return this.facts
+    })
+  }
+
+  /** The run as it is recorded: what is on its way to the disk is waited for. */
+  read(): Promise<RunFacts> {
+    return this.#track(async () => {
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      await this.#durable
+      await this.#snapshot
+      return this.facts
+    })
+  }
+
+  /** What is known of each sample, as it is recorded. */
+  statistics(): Promise<StatisticsReading> {
+    return this.#track(async () => {
+      const facts = await this.read()
+      return new StatisticsReading(facts, this.#run.capture())
+    })
+  }
+
+  /** The whole run, as it is recorded when this is first read, in pieces of at most 1 MB. */
+  async *export(): AsyncGenerator<Uint8Array, void, void> {
+    this.#calls++
+    try {
+      await this.read()
+      const capture = this.#run.capture()
+      try {
+        const { runId } = this.#run
+        const epochStarts = [...this.#lease.epochStarts]
+        yield* writeExport({ runId, epochStarts }, this.#images(writeImage(capture), epochStarts))
+      } finally {
+        capture.statistics.release()
+      }
+    } finally {
+      this.#calls--
+      this.#lastCall = this.#parts.clock()
     }
-    await this.#durable
-    return this.run
   }
 
   /** Ends what waits with `error`, and refuses every later call with it. */
   close(error: Error): void {
-    this.#closed = error
+    this.#closed ??= error
     this.#waitingRoom.rejectAll(error)
   }
 
-  /** The run as it is recorded: what is on its way to the disk is waited for. */
-  async read(): Promise<Run> {
-    this.#assertOpen()
-    await this.#durable
-    return this.run
+  /** Gives the lease back when what is on its way to the disk has arrived. To be called after `close`. */
+  async release(): Promise<void> {
+    await this.#snapshot
+    await this.#lease.release()
+  }
+
+  async #track<T>(call: () => Promise<T>): Promise<T> {
+    this.#calls++
+    try {
+      return await call()
+    } finally {
+      this.#calls--
+      this.#lastCall = this.#parts.clock()
+    }
   }
 
   #assertOpen(): void {
@@ -128,12 +243,16 @@ export class RunOwner {
   }
 
   #record(event: RunEvent): Promise<void> {
-    const durable = this.#journal.append(event)
+    const { runId } = this.#run
+    const durable = this.#lease.append(event).catch((error: unknown) => {
+      throw storeRefusal(runId, error)
+    })
     // A state that is ahead of its record must answer nobody.
     durable.catch((error: Error) => this.close(error))
     this.#durable = durable
+    this.#unsaved += weightOf(event)
     try {
-      this.run.apply(event)
+      this.#run.apply(event)
     } catch (error) {
       // So must one that has only half of what is recorded.
       this.close(error as Error)
@@ -142,17 +261,43 @@ export class RunOwner {
     return durable
   }
 
-  #planIfComplete(): void {
-    if (this.#planning || !this.#waitingRoom.isComplete) return
-    this.#planning = this.#makePlan()
-      .catch((error: Error) => this.#waitingRoom.rejectAll(error))
+  /** Begins to save the state as it is now; calls go on meanwhile. */
+  #saveSnapshot(epochStart?: number): void {
+    const capture = this.#run.capture()
+    const covered = this.#unsaved
+    this.#unsaved = 0
+    this.#isSaving = true
+    const image = writeImage(capture)
+    this.#snapshot = this.#lease
+      .saveSnapshot(epochStart === undefined ? { image } : { image, epochStart })
+      .catch((error: Error) => {
+        this.#unsaved += covered
+        this.#parts.listener.snapshotFailed(this.#run.runId, error)
+      })
       .finally(() => {
-        this.#planning = undefined
+        this.#isSaving = false
+        capture.statistics.release()
       })
   }
 
+  #until(work: Promise<unknown>): Promise<void> {
+    return work.then(
+      () => this.#endChange(),
+      () => this.#endChange(),
+    )
+  }
+
+  #endChange(): void {
+    this.#changing = undefined
+  }
+
+  #planIfComplete(): void {
+    if (this.#changing || !this.#waitingRoom.isComplete) return
+    this.#changing = this.#until(this.#makePlan().catch((error: Error) => this.#waitingRoom.rejectAll(error)))
+  }
+
   async #makePlan(): Promise<void> {
-    const { run } = this
+    const run = this.#run
     const { clock, selector, listener } = this.#parts
     const start = clock()
     const epoch = run.nextEpoch
@@ -166,10 +311,58 @@ export class RunOwner {
         random: (purpose, streamEpoch) => new RandomStream(run.spec.seed, streamEpoch, purpose),
       }),
     }
+    await this.#snapshot
     this.#assertOpen()
+    if (this.#unsaved > 0 || !this.#lease.epochStarts.includes(epoch)) this.#saveSnapshot(epoch)
     await this.#record({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
     this.#waitingRoom.settle(plan)
     listener.planned(run, plan, Math.max(0, clock() - start))
+  }
+
+  #checkEpochStart(epoch: number): void {
+    const { epochStarts, nextEpoch } = this.facts
+    if (epochStarts.includes(epoch)) return
+    const hint = epoch < nextEpoch ? ' (--epoch-starts of the sampler sets how many are kept)' : ''
+    const message = `epoch is ${epoch}, but run "${this.#run.runId}" can go back to the start of epoch ${epochStarts.join(', ')} only${hint}`
+    throw new RunError('EPOCH_START_GONE', this.#run.runId, message)
+  }
+
+  async #rewindTo(epoch: number): Promise<void> {
+    const { runId, generation } = this.#run
+    try {
+      await this.#durable
+      await this.#snapshot
+      this.#checkEpochStart(epoch)
+      const source = epoch === this.#run.nextEpoch ? undefined : this.#lease.readEpochStart(epoch)
+      const rewound = await rewoundRun(this.#run, source, epoch, this.#parts.clock())
+      this.#assertOpen()
+      const capture = rewound.capture()
+      await this.#lease
+        .saveSnapshot({ image: writeImage(capture), epochStart: epoch })
+        .finally(() => capture.statistics.release())
+      this.#unsaved = 0
+      this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
+      this.#run = rewound
+      this.#waitingRoom = new WaitingRoom(rewound)
+    } catch (error) {
+      if (!isDamage(error)) throw storeRefusal(runId, error)
+      this.#parts.listener.damaged(runId, error)
+      const message = `what is kept of the start of epoch ${epoch} of run "${runId}" is damaged, the sampler's log says where; the run itself is not: it can go on, or back to another epoch`
+      throw new RunError('RUN_DAMAGED', runId, message)
+    }
+  }
+
+  /** The image of the run, then those of the epoch starts, which stay the same as long as the run is not rewound. */
+  async *#images(image: ByteStream, epochStarts: readonly number[]): AsyncGenerator<ByteStream, void, void> {
+    const { runId, generation } = this.#run
+    yield image
+    for (const epoch of epochStarts) {
+      if (this.#run.generation !== generation || !this.#lease.epochStarts.includes(epoch)) {
+        const message = `run "${runId}" went on while it was exported, and no longer has the start of epoch ${epoch}; export it again`
+        throw new RunError('STORE_UNAVAILABLE', runId, message)
+      }
+      yield this.#lease.readEpochStart(epoch)
+    }
   }
 }

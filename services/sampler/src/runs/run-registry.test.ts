@@ -1,56 +1,74 @@
 import { describe, expect, it } from 'vitest'
-import type { RunJournal, RunStore } from './ports.js'
+import { MemoryStore } from '../store/memory/memory-store.js'
+import { runBytes } from './memory-budget.js'
+import type { RunStore, Snapshot } from './ports.js'
+import type { RunLimits } from './run-limits.js'
+import type { RunListener } from './run-listener.js'
 import { RunRegistry } from './run-registry.js'
-import { ownerParts } from './testing/owner-parts.js'
+import { StoreError } from './store-error.js'
+import { ownerParts, silentListener } from './testing/owner-parts.js'
 import { requestedSpec } from './testing/requested-spec.js'
+import { testLimits } from './testing/test-limits.js'
+import { trainEpoch } from './testing/trained-run.js'
 
-const spec = requestedSpec()
+const spec = requestedSpec({ sampleCount: 40, selectionPeriod: 1 })
+const forever = Number.POSITIVE_INFINITY
+const never = new AbortController().signal
 
-/** A store whose calls end when the test lets them: `log` has what was asked, in order. */
-class GatedStore implements RunStore {
-  readonly durability = 'test'
+/** A memory store whose calls end when the test lets them: `log` has what was asked, in order. */
+class GatedStore extends MemoryStore {
   readonly log: string[] = []
-  #open: () => void = () => {}
+  open_: () => void = () => {}
   #gate = new Promise<void>((resolve) => {
-    this.#open = resolve
+    this.open_ = resolve
   })
 
-  open(): void {
-    this.#open()
+  constructor() {
+    super({ epochStarts: 3 })
   }
 
-  async create({ runId }: { runId: string }): Promise<RunJournal> {
+  override async create(runId: string, snapshots: AsyncIterable<Snapshot> | Iterable<Snapshot>) {
     this.log.push(`create ${runId}`)
     await this.#gate
-    return { append: async () => {} }
+    return super.create(runId, snapshots)
   }
 
-  async remove(runId: string): Promise<void> {
+  override async remove(runId: string): Promise<void> {
     this.log.push(`remove ${runId}`)
     await this.#gate
+    return super.remove(runId)
   }
 }
 
-function registryOn(store: RunStore, limits = { maxRuns: 10, maxSamples: 1000 }) {
-  return new RunRegistry(store, limits, ownerParts())
+interface Setting {
+  readonly limits?: Partial<RunLimits>
+  readonly listener?: Partial<RunListener>
+  readonly clock?: () => number
 }
+
+function registryOn(store: RunStore, { limits, listener, clock = () => 0 }: Setting = {}) {
+  const parts = { ...ownerParts(), clock, listener: { ...silentListener, ...listener } }
+  return RunRegistry.open(store, testLimits(limits), parts)
+}
+
+const memory = () => new MemoryStore({ epochStarts: 0 })
 
 describe('RunRegistry', () => {
   it('creates a run once when it is asked twice at the same time', async () => {
     const store = new GatedStore()
-    const registry = registryOn(store)
+    const registry = await registryOn(store)
     const created = [registry.create('a', spec), registry.create('a', spec)]
-    store.open()
+    store.open_()
     const [first, second] = await Promise.all(created)
-    expect(first).toBe(second)
+    expect(first).toEqual(second)
     expect(store.log).toEqual(['create a'])
   })
 
   it('refuses the second of two specs for one run_id at the same time', async () => {
     const store = new GatedStore()
-    const registry = registryOn(store)
+    const registry = await registryOn(store)
     const created = [registry.create('a', spec), registry.create('a', { ...spec, seed: 7n })]
-    store.open()
+    store.open_()
     const [, second] = await Promise.allSettled(created)
     expect(second).toMatchObject({
       reason: { reason: 'RUN_EXISTS', message: expect.stringContaining('spec.seed is "7", there "0"') },
@@ -59,9 +77,9 @@ describe('RunRegistry', () => {
 
   it('keeps the limit of runs, also when two are created at the same time', async () => {
     const store = new GatedStore()
-    const registry = registryOn(store, { maxRuns: 1, maxSamples: 1000 })
+    const registry = await registryOn(store, { limits: { maxRuns: 1 } })
     const created = [registry.create('a', spec), registry.create('b', spec)]
-    store.open()
+    store.open_()
     const results = await Promise.allSettled(created)
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     expect(results[1]).toMatchObject({ reason: { reason: 'TOO_MANY_RUNS' } })
@@ -71,31 +89,27 @@ describe('RunRegistry', () => {
 
   it('creates a run again only after its record is gone', async () => {
     const store = new GatedStore()
-    const registry = registryOn(store)
-    store.open()
+    const registry = await registryOn(store)
+    store.open_()
     await registry.create('a', spec)
-    const changes = [registry.delete('a'), registry.create('a', { ...spec, seed: 7n })]
-    await Promise.all(changes)
+    await Promise.all([registry.delete('a'), registry.create('a', { ...spec, seed: 7n })])
     expect(store.log).toEqual(['create a', 'remove a', 'create a'])
-    expect(registry.get('a').run.spec.seed).toBe(7n)
+    expect((await registry.read('a')).spec.seed).toBe(7n)
   })
 
   it('ends who waits in a run that is deleted, and knows it no more', async () => {
-    const store = new GatedStore()
-    const registry = registryOn(store)
-    store.open()
+    const registry = await registryOn(memory())
     await registry.create('a', spec)
-    const request = { epoch: 0, rank: 0, worldSize: 2, lastSequence: 0, startPosition: 0 }
-    const waiting = registry.get('a').planEpoch(request, Number.POSITIVE_INFINITY, new AbortController().signal)
+    const request = { generation: 0, epoch: 0, rank: 0, worldSize: 2, lastSequence: 0, startPosition: 0 }
+    const waiting = (await registry.owner('a')).planEpoch(request, forever, never)
     await Promise.all([expect(waiting).rejects.toMatchObject({ reason: 'RUN_NOT_FOUND' }), registry.delete('a')])
-    expect(() => registry.get('a')).toThrow('there is no run "a"')
+    expect(() => registry.owner('a')).toThrow('there is no run "a"')
     await expect(registry.delete('a')).rejects.toMatchObject({ reason: 'RUN_NOT_FOUND' })
+    expect(registry.memoryBytes).toBe(0)
   })
 
   it('pages in the order of run_id, whatever was created first', async () => {
-    const store = new GatedStore()
-    const registry = registryOn(store)
-    store.open()
+    const registry = await registryOn(memory())
     for (const runId of ['c', 'a', 'B', 'd']) await registry.create(runId, spec)
     const page = async (after: string) => {
       const { runs, hasMore } = await registry.list(2, after)
@@ -104,5 +118,180 @@ describe('RunRegistry', () => {
     expect(await page('')).toEqual([['B', 'a'], true])
     expect(await page('a')).toEqual([['c', 'd'], false])
     expect(await page('d')).toEqual([[], false])
+  })
+})
+
+describe('a run out of memory', () => {
+  it('leaves when nobody called it for a time, and comes back as it was with the next call', async () => {
+    let now = 0
+    const unloaded: string[] = []
+    const registry = await registryOn(memory(), {
+      clock: () => now,
+      listener: { unloaded: (runId) => unloaded.push(runId) },
+    })
+    await registry.create('a', spec)
+    const owner = await registry.owner('a')
+    await trainEpoch(owner, 0)
+    await trainEpoch(owner, 1, { reports: 1 })
+    const before = owner.facts
+    const held = registry.memoryBytes
+    now = 60_000
+    await registry.sweep()
+    expect(unloaded).toEqual([])
+    now = 60_001
+    await registry.sweep()
+    expect(unloaded).toEqual(['a'])
+    expect(held - registry.memoryBytes).toBe(runBytes(40))
+    expect(await registry.read('a')).toEqual(before)
+    await expect(owner.read()).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' })
+    const back = await registry.owner('a')
+    expect(back.facts).toEqual(before)
+    expect(registry.memoryBytes).toBe(held)
+  })
+
+  it('does not leave while a call of it waits', async () => {
+    let now = 0
+    const registry = await registryOn(memory(), { clock: () => now })
+    await registry.create('a', spec)
+    const owner = await registry.owner('a')
+    const request = { generation: 0, epoch: 0, rank: 0, worldSize: 2, lastSequence: 0, startPosition: 0 }
+    const waiting = owner.planEpoch(request, forever, never)
+    now = 1e9
+    await registry.sweep()
+    expect(registry.owner('a')).toBe(owner)
+    void owner.planEpoch({ ...request, rank: 1 }, forever, never)
+    expect((await waiting).epoch).toBe(0)
+  })
+
+  it('gives its place to one that is called, the longest idle first; none may leave while it is called', async () => {
+    let now = 0
+    const store = memory()
+    const bytes = runBytes(40) + store.recordBytes(40)
+    const limits = { maxMemoryBytes: 3 * bytes }
+    const unloaded: string[] = []
+    const listener = { unloaded: (runId: string) => unloaded.push(runId) }
+    const registry = await registryOn(store, { limits, clock: () => now++, listener })
+    for (const runId of ['a', 'b', 'c']) await registry.create(runId, spec)
+    await registry.owner('a') // Only a call counts, not a look.
+    await (await registry.owner('b')).read()
+    await registry.create('d', spec).catch(() => undefined)
+    expect(unloaded[0]).toBe('a')
+  })
+
+  it('is refused its place where every other run is being called', async () => {
+    const store = memory()
+    const limits = { maxMemoryBytes: runBytes(40) + 2 * store.recordBytes(40) + 100 }
+    const registry = await registryOn(store, { limits })
+    await registry.create('a', spec)
+    const request = { generation: 0, epoch: 0, rank: 0, worldSize: 2, lastSequence: 0, startPosition: 0 }
+    const waiting = (await registry.owner('a')).planEpoch(request, 0, never).catch(() => undefined)
+    await expect(registry.create('b', spec)).rejects.toMatchObject({
+      reason: 'OUT_OF_MEMORY',
+      message: expect.stringMatching(/run "b" needs \d+ bytes of memory.*--max-memory-bytes/),
+    })
+    await waiting
+    await registry.create('b', spec)
+    await expect(registry.create('huge', { ...spec, sampleCount: 500_000 })).rejects.toMatchObject({
+      reason: 'OUT_OF_MEMORY',
+    })
+  })
+
+  it('applies calls in their order that come while it is loaded', async () => {
+    let now = 0
+    const registry = await registryOn(memory(), { clock: () => now })
+    await registry.create('a', spec)
+    const { order } = await (await registry.owner('a')).planEpoch(
+      { generation: 0, epoch: 0, rank: 0, worldSize: 1, lastSequence: 0, startPosition: 0 },
+      forever,
+      never,
+    )
+    now = 1e9
+    await registry.sweep()
+    const acks = Array.from(order, async (index, i) => {
+      const report = { generation: 0, epoch: 0, rank: 0, sequence: i + 1 }
+      const arrays = { indices: Uint32Array.of(index), losses: Float32Array.of(1) }
+      return (await registry.owner('a')).report({ ...report, ...arrays })
+    })
+    await Promise.all(acks)
+    expect((await registry.read('a')).progress.reports).toBe(40)
+  })
+})
+
+describe('a finished run', () => {
+  it('is removed when its time is over, also one that is not in memory', async () => {
+    let now = 0
+    const expired: string[] = []
+    const store = memory()
+    const registry = await registryOn(store, {
+      clock: () => now,
+      listener: { expired: (runId) => expired.push(runId) },
+    })
+    for (const runId of ['a', 'b', 'c']) await registry.create(runId, spec)
+    await registry.finish('a')
+    await registry.finish('b')
+    now = 3_600_000
+    await registry.sweep()
+    expect(expired).toEqual([])
+    await registry.read('a')
+    now++
+    await registry.sweep()
+    expect(expired).toEqual(['a', 'b'])
+    expect(await store.list()).toEqual(['c'])
+  })
+
+  it('stays where finishedHours is 0', async () => {
+    let now = 0
+    const registry = await registryOn(memory(), { clock: () => now, limits: { finishedHours: 0 } })
+    await registry.create('a', spec)
+    await registry.finish('a')
+    now = 1e15
+    await registry.sweep()
+    expect((await registry.read('a')).isFinished).toBe(true)
+  })
+})
+
+describe('a store that fails', () => {
+  it('makes a damaged run DATA_LOSS for itself alone, told once in the log', async () => {
+    const store = memory()
+    const first = await registryOn(store)
+    for (const runId of ['a', 'b']) await first.create(runId, spec)
+    const glance = store.glance.bind(store)
+    store.glance = async (runId) => {
+      if (runId === 'a') throw new StoreError('DAMAGED', 'a', 'a/3.journal, byte 77: the checksum does not fit')
+      return glance(runId)
+    }
+    const damaged: string[] = []
+    const registry = await registryOn(store, {
+      listener: { damaged: (id, error) => damaged.push(`${id}: ${error.message}`) },
+    })
+    await registry.readAll(never)
+    expect(damaged).toEqual(['a: a/3.journal, byte 77: the checksum does not fit'])
+    await expect(registry.read('a')).rejects.toMatchObject({ reason: 'RUN_DAMAGED' })
+    await expect(async () => registry.owner('a')).rejects.toMatchObject({ reason: 'RUN_DAMAGED' })
+    expect(await registry.list(0, '')).toMatchObject({ runs: [{ runId: 'b' }], damaged: ['a'] })
+    await trainEpoch(await registry.owner('b'), 0)
+    await registry.delete('a')
+    expect((await registry.list(0, '')).damaged).toEqual([])
+    expect(damaged).toHaveLength(1)
+  })
+
+  it('reads a run again from its record after an event was refused', async () => {
+    const store = memory()
+    const registry = await registryOn(store)
+    await registry.create('a', spec)
+    const owner = await registry.owner('a')
+    await trainEpoch(owner, 0)
+    const before = await registry.read('a')
+    const { prototype } = Object.getPrototypeOf((await store.open('a')).lease).constructor
+    const append = prototype.append
+    prototype.append = async () => {
+      throw new StoreError('UNAVAILABLE', 'a', 'no space left on device')
+    }
+    const again = await registry.owner('a')
+    await expect(again.finish()).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' })
+    prototype.append = append
+    expect(again.isOpen).toBe(false)
+    expect(await registry.read('a')).toEqual(before)
+    expect((await registry.finish('a')).isFinished).toBe(true)
   })
 })

@@ -1,87 +1,201 @@
-import { isDeepStrictEqual } from 'node:util'
-import { toSnakeCase } from '../core/snake-case.js'
-import type { RunStore } from './ports.js'
+import { checkSameSpec } from './check-same-spec.js'
+import { ExportReader } from './export/read-export.js'
+import { ImageError } from './image/image-error.js'
+import { imageOf } from './image/write-image.js'
+import { MemoryBudget, runBytes } from './memory-budget.js'
+import type { RunLease, RunStore } from './ports.js'
+import { countedBytes, RegisteredRun, type RegisteredRunParts } from './registered-run.js'
 import { Run } from './run.js'
 import { invalidField, RunError, runNotFound } from './run-error.js'
-import type { RunCreated } from './run-event.js'
-import { RunOwner, type RunOwnerParts } from './run-owner.js'
+import type { RunFacts } from './run-facts.js'
+import { checkRunId } from './run-id.js'
+import { checkRunCount, checkSampleCount, type RunLimits } from './run-limits.js'
+import type { RunOwner, RunOwnerParts } from './run-owner.js'
 import { type RequestedRunSpec, type RunSpec, resolveRunSpec } from './run-spec.js'
+import type { StatisticsReading } from './statistics-reading.js'
+import { storeRefusal } from './store-refusal.js'
 
-/** What a sampler takes on. */
-export interface RunLimits {
-  readonly maxRuns: number
-  /** Of one run. */
-  readonly maxSamples: number
-}
-
-const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 const MAX_PAGE_SIZE = 1000
 const DEFAULT_PAGE_SIZE = 50
 
-function checkRunId(runId: string): void {
-  if (RUN_ID.test(runId)) return
-  const rule = "1 to 128 characters out of A-Z, a-z, 0-9, '.', '_' and '-', the first one a letter or a digit"
-  throw invalidField('run_id', `run_id is ${JSON.stringify(runId.slice(0, 200))}; it must be ${rule}`)
+/** A page of runs. */
+export interface RunPage {
+  readonly runs: RunFacts[]
+  /** Names of runs of the page whose record is damaged. */
+  readonly damaged: string[]
+  readonly hasMore: boolean
 }
 
-/** A value of a spec as text. */
-function show(value: RunSpec[keyof RunSpec]): string {
-  return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? part.toString() : part)) ?? 'unset'
-}
-
-/** All runs of a sampler, by their run_id. Nothing is shared between runs. */
+/** All runs of a sampler, by their run_id. Nothing is shared between runs but the memory that they take. */
 export class RunRegistry {
-  readonly #owners = new Map<string, RunOwner>()
-  /** Creations and deletions under way: a second call about the same run waits for the first. */
+  readonly #runs = new Map<string, RegisteredRun>()
+  /** Creations and removals under way: a second call about the same name waits for the first. */
   readonly #changing = new Map<string, Promise<unknown>>()
-  readonly #store: RunStore
+  /** Runs that are being created or imported. */
+  #adding = 0
   readonly #limits: RunLimits
-  readonly #parts: RunOwnerParts
+  readonly #parts: RegisteredRunParts
 
-  constructor(store: RunStore, limits: RunLimits, parts: RunOwnerParts) {
-    this.#store = store
+  private constructor(store: RunStore, limits: RunLimits, owner: RunOwnerParts) {
     this.#limits = limits
-    this.#parts = parts
+    const budget = new MemoryBudget(limits.maxMemoryBytes, () => this.#unloadLongestIdle())
+    this.#parts = { store, budget, owner, accept: (sampleCount) => checkSampleCount(sampleCount, limits) }
+  }
+
+  /** The registry of what a store holds. Runs come into memory when they are called. */
+  static async open(store: RunStore, limits: RunLimits, parts: RunOwnerParts): Promise<RunRegistry> {
+    const registry = new RunRegistry(store, limits, parts)
+    for (const runId of await store.list()) registry.#runs.set(runId, new RegisteredRun(runId, registry.#parts))
+    return registry
+  }
+
+  /** Bytes that the runs in memory are counted with. */
+  get memoryBytes(): number {
+    return this.#parts.budget.used
   }
 
   /** Creates a run, or answers the one that has this run_id and this spec already. */
-  create(runId: string, requested: RequestedRunSpec): Promise<Run> {
+  async create(runId: string, requested: RequestedRunSpec): Promise<RunFacts> {
     checkRunId(runId)
     const spec = resolveRunSpec(requested)
     return this.#exclusively(runId, async () => {
-      const existing = this.#owners.get(runId)
-      if (!existing) return this.#add(runId, spec)
-      this.#checkSameSpec(existing.run, spec)
-      return existing.read()
+      const existing = await this.#runs.get(runId)?.read()
+      if (existing) {
+        checkSameSpec(runId, existing.spec, spec)
+        return existing
+      }
+      const { store, owner } = this.#parts
+      return this.#add(runId, spec, async () => {
+        const run = allocate(runId, spec, owner.clock())
+        const lease = await store.create(runId, [{ image: imageOf(run), epochStart: 0 }])
+        owner.listener.created(run)
+        return { run, lease }
+      })
     })
   }
 
-  /** Throws RUN_NOT_FOUND if there is none. */
-  get(runId: string): RunOwner {
-    const owner = this.#owners.get(runId)
-    if (!owner) throw runNotFound(runId)
-    return owner
+  /** Makes a run of an export, under the name `asRunId`, or under its own where that is empty. */
+  async import(asRunId: string, bytes: AsyncIterable<Uint8Array>): Promise<RunFacts> {
+    if (asRunId !== '') checkRunId(asRunId)
+    try {
+      const reader = await ExportReader.open(bytes)
+      const runId = asRunId || reader.runId
+      return await this.#exclusively(runId, async () => {
+        if (this.#runs.has(runId)) {
+          const message = `there is a run "${runId}" already; import under another run_id, or delete the run`
+          throw new RunError('RUN_EXISTS', runId, message)
+        }
+        return this.#add(runId, reader.spec, async () => {
+          const lease = await this.#parts.store.create(runId, reader.snapshots(runId))
+          this.#parts.owner.listener.imported(reader.run)
+          return { run: reader.run, lease }
+        })
+      })
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error
+      throw invalidField('chunk', `the export cannot be used: ${error.message}; export the run again`)
+    }
   }
 
-  /** A page of the runs after `after` ('' for the first page) in the order of their run_id, and whether more follow. */
-  async list(pageSize: number, after: string): Promise<{ runs: Run[]; hasMore: boolean }> {
+  /** The owner of a run: at once where it is in memory. Throws or rejects with RUN_NOT_FOUND, RUN_DAMAGED, OUT_OF_MEMORY, STORE_UNAVAILABLE. */
+  owner(runId: string): RunOwner | Promise<RunOwner> {
+    return this.#find(runId).owner()
+  }
+
+  async read(runId: string): Promise<RunFacts> {
+    return this.#find(runId).read()
+  }
+
+  /** A page of the runs after `after` ('' for the first page) in the order of their run_id. */
+  async list(pageSize: number, after: string): Promise<RunPage> {
     if (pageSize > MAX_PAGE_SIZE) {
       throw invalidField('page_size', `page_size is ${pageSize}; it must be at most ${MAX_PAGE_SIZE}`)
     }
-    const size = pageSize || DEFAULT_PAGE_SIZE
-    const following = [...this.#owners.keys()].filter((runId) => runId > after).sort()
-    const runs = await Promise.all(following.slice(0, size).map((runId) => this.get(runId).read()))
-    return { runs, hasMore: following.length > size }
+    const following = [...this.#runs.keys()].filter((runId) => runId > after).sort()
+    const page = following.slice(0, pageSize || DEFAULT_PAGE_SIZE)
+    const runs: RunFacts[] = []
+    const damaged: string[] = []
+    for (const runId of page) {
+      try {
+        const facts = await this.#runs.get(runId)?.read()
+        if (facts) runs.push(facts)
+      } catch (error) {
+        if (!(error instanceof RunError)) throw error
+        if (error.reason === 'RUN_DAMAGED') damaged.push(runId)
+        else if (error.reason !== 'RUN_NOT_FOUND') throw error
+      }
+    }
+    return { runs, damaged, hasMore: following.length > page.length }
+  }
+
+  /** Closes a run for plans and reports; see RunOwner. */
+  async finish(runId: string, generation = 0): Promise<RunFacts> {
+    return (await this.owner(runId)).finish(generation)
+  }
+
+  /** Takes a run back to the start of an epoch; see RunOwner. For as long as that takes it is in memory twice. */
+  async rewind(runId: string, epoch: number, generation: number): Promise<RunFacts> {
+    const { spec } = await this.read(runId)
+    const { budget } = this.#parts
+    const bytes = runBytes(spec.sampleCount)
+    await budget.take(runId, bytes)
+    try {
+      return await (await this.owner(runId)).rewind(epoch, generation)
+    } finally {
+      budget.give(bytes)
+    }
+  }
+
+  /** The whole run in pieces of at most 1 MB. */
+  async export(runId: string): Promise<AsyncIterable<Uint8Array>> {
+    return (await this.owner(runId)).export()
+  }
+
+  async statistics(runId: string): Promise<StatisticsReading> {
+    return (await this.owner(runId)).statistics()
   }
 
   /** Removes a run and its record. */
   delete(runId: string): Promise<void> {
     return this.#exclusively(runId, async () => {
-      this.get(runId).close(runNotFound(runId))
-      this.#owners.delete(runId)
-      await this.#store.remove(runId)
-      this.#parts.listener.deleted(runId)
+      await this.#find(runId).remove()
+      this.#runs.delete(runId)
+      this.#parts.owner.listener.deleted(runId)
     })
+  }
+
+  /** Takes a look at every run, so that the log tells at the start which are damaged. A run that is still needed comes into memory by its first call. */
+  async readAll(signal: AbortSignal): Promise<void> {
+    for (const run of [...this.#runs.values()]) {
+      if (signal.aborted) return
+      await run.read().catch(() => undefined) // Told to whoever calls the run; what is damaged is logged.
+    }
+  }
+
+  /** Makes runs that nobody calls leave memory, and removes finished runs whose time is over. To be called from time to time. */
+  async sweep(): Promise<void> {
+    const { clock, listener } = this.#parts.owner
+    const { idleSeconds, finishedHours } = this.#limits
+    const now = clock()
+    for (const [runId, run] of [...this.#runs]) {
+      const { idleSince, finishTime } = run
+      if (finishedHours > 0 && finishTime !== undefined && now - finishTime > finishedHours * 3_600_000) {
+        await this.delete(runId)
+        listener.expired(runId)
+      } else if (idleSince !== undefined && now - idleSince > idleSeconds * 1000) await run.unload()
+    }
+  }
+
+  /** Ends all runs with `error`; their records stay. */
+  async close(error: Error): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((run) => run.close(error)))
+    await this.#parts.store.close()
+  }
+
+  #find(runId: string): RegisteredRun {
+    const run = this.#runs.get(runId)
+    if (!run) throw runNotFound(runId)
+    return run
   }
 
   async #exclusively<T>(runId: string, change: () => Promise<T>): Promise<T> {
@@ -95,45 +209,50 @@ export class RunRegistry {
     }
   }
 
-  async #add(runId: string, spec: RunSpec): Promise<Run> {
-    this.#checkLimits(spec)
-    const created: RunCreated = { type: 'run_created', time: this.#parts.clock(), runId, spec }
-    const run = this.#allocate(created)
-    const owner = new RunOwner(run, await this.#store.create(created), this.#parts)
-    this.#owners.set(runId, owner)
-    this.#parts.listener.created(run)
-    return run
-  }
-
-  #allocate(created: RunCreated): Run {
+  async #add(
+    runId: string,
+    { sampleCount }: RunSpec,
+    make: () => Promise<{ run: Run; lease: RunLease }>,
+  ): Promise<RunFacts> {
+    const { store, budget } = this.#parts
+    checkSampleCount(sampleCount, this.#limits)
+    checkRunCount(this.#runs.size + this.#adding, this.#limits)
+    const bytes = countedBytes(store, sampleCount)
+    this.#adding++
+    let taken = 0
     try {
-      return new Run(created)
+      await budget.take(runId, bytes)
+      taken = bytes
+      const { run, lease } = await make()
+      const registered = new RegisteredRun(runId, this.#parts)
+      registered.start(run, lease)
+      this.#runs.set(runId, registered)
+      return await registered.read()
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      const message = `sample_count ${created.spec.sampleCount} does not fit into the sampler's memory now; delete runs or give it more`
-      throw new RunError('OUT_OF_MEMORY', 'spec.sample_count', message)
+      budget.give(taken)
+      throw storeRefusal(runId, error)
+    } finally {
+      this.#adding--
     }
   }
 
-  #checkLimits({ sampleCount }: RunSpec): void {
-    const { maxRuns, maxSamples } = this.#limits
-    if (sampleCount > maxSamples) {
-      const message = `spec.sample_count is ${sampleCount}; this sampler takes at most ${maxSamples} samples a run (--max-samples)`
-      throw new RunError('TOO_MANY_SAMPLES', 'spec.sample_count', message)
+  async #unloadLongestIdle(): Promise<boolean> {
+    let longest: { run: RegisteredRun; since: number } | undefined
+    for (const run of this.#runs.values()) {
+      const since = run.idleSince
+      if (since !== undefined && (!longest || since < longest.since)) longest = { run, since }
     }
-    if (this.#owners.size + this.#changing.size >= maxRuns) {
-      const message = `this sampler holds ${this.#owners.size} runs, its limit (--max-runs); delete runs that are done`
-      throw new RunError('TOO_MANY_RUNS', 'runs', message)
-    }
+    await longest?.run.unload()
+    return longest !== undefined
   }
+}
 
-  #checkSameSpec(run: Run, spec: RunSpec): void {
-    const fields = Object.keys(spec) as (keyof RunSpec)[]
-    const differences = fields
-      .filter((field) => !isDeepStrictEqual(spec[field], run.spec[field]))
-      .map((field) => `spec.${toSnakeCase(field)} is ${show(spec[field])}, there ${show(run.spec[field])}`)
-    if (differences.length === 0) return
-    const message = `run "${run.runId}" exists with another spec (${differences.join('; ')}); take another run_id, or delete the run`
-    throw new RunError('RUN_EXISTS', run.runId, message)
+function allocate(runId: string, spec: RunSpec, time: number): Run {
+  try {
+    return new Run({ runId, spec, time })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const message = `sample_count ${spec.sampleCount} does not fit into the sampler's memory now; delete runs or give it more`
+    throw new RunError('OUT_OF_MEMORY', 'spec.sample_count', message)
   }
 }

@@ -1,29 +1,35 @@
 import { ownCount } from '../core/plans/sharding.js'
 import { statisticsSettings } from '../core/policies/registry.js'
-import { everything } from '../core/selection/everything.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
 import type { RunSpec } from './run-spec.js'
+import type { RestoredState, RunCapture, RunState } from './run-state.js'
 
 /** Counts of what a run has done. */
 export interface RunProgress {
   epochsPlanned: number
   samplesPlanned: number
+  selections: number
   reports: number
   observations: number
   nonFinite: number
   repeats: number
 }
 
-/** In `Run.owners`: this sample has its loss of this epoch. */
-const OBSERVED = 0x8000
-
-/** Most ranks that an epoch can have: rank + 1 and the OBSERVED flag share 16 bits. */
+/** Most ranks that an epoch can have: rank + 1 fits into 16 bits, with room to spare. */
 export const MAX_WORLD_SIZE = 0x7fff
 
+/** Share of the data set left out so far. */
+export function savingOf({ epochsPlanned, samplesPlanned }: Readonly<RunProgress>, sampleCount: number): number {
+  return epochsPlanned === 0 ? 0 : 1 - samplesPlanned / (epochsPlanned * sampleCount)
+}
+
+/** A set of samples, a bit each. */
+const emptyBits = (sampleCount: number) => new Uint8Array(Math.ceil(sampleCount / 8))
+
 /**
- * The state of one run: what its events make it, and nothing else. `apply` is the only method that changes it.
+ * The state of one run: what its last snapshot and the events since make it, and nothing else. `apply` is the only method that changes it.
  * Events are applied as they are: whether one may happen is asked before, by `checkReport` and `checkPlanRequest`.
  */
 export class Run {
@@ -31,34 +37,34 @@ export class Run {
   readonly spec: RunSpec
   readonly createTime: number
   readonly statistics: SampleStatistics
-  readonly #progress: RunProgress = {
-    epochsPlanned: 0,
-    samplesPlanned: 0,
-    reports: 0,
-    observations: 0,
-    nonFinite: 0,
-    repeats: 0,
-  }
-  #updateTime: number
-  #isFinished = false
+  readonly #progress: RunProgress
+  #state: Omit<RunState, 'progress'>
   #plan: Plan | undefined
   /** Reports applied of each rank in the planned epoch: the sequence of its last one. */
-  #sequences: Uint32Array = new Uint32Array(0)
+  #sequences: Uint32Array
   /** The same of the epoch before it. */
-  #previousSequences: Uint32Array = new Uint32Array(0)
-  #keptSet: Uint32Array = new Uint32Array(0)
-  #selectionEpoch = 0
-  /** Per sample: rank + 1 of the rank that has it in this epoch, 0 for none, and the OBSERVED flag. */
-  readonly #owners: Uint16Array
-  #hasOwners = false
+  #previousSequences: Uint32Array
+  /** The kept set of the last selection, ascending. */
+  #keptSet: Uint32Array
+  /** Per sample: whether it has its loss of this epoch. */
+  #observed: Uint8Array
+  /** Per sample: rank + 1 of the rank that has it in this epoch, 0 for none. Filled when first asked for. */
+  #owners: Uint16Array | undefined
 
-  constructor({ runId, spec, time }: RunCreated) {
+  /** A new run, or one restored from an image. */
+  constructor({ runId, spec, time }: RunCreated, restored?: RestoredState) {
     this.runId = runId
     this.spec = spec
     this.createTime = time
-    this.#updateTime = time
-    this.statistics = new SampleStatistics(spec.sampleCount, statisticsSettings(spec.policy))
-    this.#owners = new Uint16Array(spec.sampleCount)
+    this.statistics = restored?.statistics ?? new SampleStatistics(spec.sampleCount, statisticsSettings(spec.policy))
+    const { progress, ...state } = restored?.state ?? newState(time)
+    this.#progress = { ...progress }
+    this.#state = state
+    this.#sequences = restored?.sequences ?? new Uint32Array(0)
+    this.#previousSequences = restored?.previousSequences ?? new Uint32Array(0)
+    this.#keptSet = restored?.keptSet ?? new Uint32Array(0)
+    this.#observed = restored?.observed ?? emptyBits(spec.sampleCount)
+    this.#plan = this.#makePlan()
   }
 
   get progress(): Readonly<RunProgress> {
@@ -66,11 +72,21 @@ export class Run {
   }
 
   get updateTime(): number {
-    return this.#updateTime
+    return this.#state.updateTime
   }
 
   get isFinished(): boolean {
-    return this.#isFinished
+    return this.#state.isFinished
+  }
+
+  /** The run's life: 1, and one more after each rewind. */
+  get generation(): number {
+    return this.#state.generation
+  }
+
+  /** The epoch that the last rewind went back to. */
+  get rewoundTo(): number | undefined {
+    return this.#state.rewoundTo
   }
 
   /** The plan made last, undefined before the first. */
@@ -85,8 +101,7 @@ export class Run {
 
   /** Share of the data set left out so far. */
   get saving(): number {
-    const { epochsPlanned, samplesPlanned } = this.progress
-    return epochsPlanned === 0 ? 0 : 1 - samplesPlanned / (epochsPlanned * this.spec.sampleCount)
+    return savingOf(this.#progress, this.spec.sampleCount)
   }
 
   /** Sequence of the last report applied of a rank, 0 for none: of the planned epoch, the one before it, or any other (0). */
@@ -98,16 +113,30 @@ export class Run {
 
   /** Whether a sample is in a rank's plan of the planned epoch. */
   isPlannedFor(index: number, rank: number): boolean {
-    if (!this.#hasOwners && this.#plan) this.#assignOwners(this.#plan)
-    return ((this.#owners[index] as number) & ~OBSERVED) === rank + 1
+    this.#owners ??= this.#assignOwners()
+    return this.#owners[index] === rank + 1
+  }
+
+  /** The whole state as it is now, to be read while the run goes on. Release it in any case. */
+  capture(): RunCapture {
+    const { runId, spec, createTime } = this
+    return {
+      runId,
+      spec,
+      createTime,
+      state: { ...this.#state, progress: { ...this.#progress } },
+      sequences: this.#sequences.slice(),
+      previousSequences: this.#previousSequences,
+      keptSet: this.#keptSet,
+      observed: this.#observed.slice(),
+      statistics: this.statistics.capture(),
+    }
   }
 
   /** The one door through which a run changes. */
   apply(event: RunEvent): void {
-    this.#updateTime = event.time
+    this.#state = { ...this.#state, updateTime: event.time }
     switch (event.type) {
-      case 'run_created':
-        throw new Error(`run "${this.runId}" was created twice`)
       case 'epoch_planned':
         this.#applyPlan(event)
         break
@@ -115,64 +144,101 @@ export class Run {
         this.#applyLosses(event)
         break
       case 'run_finished':
-        this.#isFinished = true
+        this.#state = { ...this.#state, isFinished: true }
     }
   }
 
   #applyPlan({ epoch, worldSize, reason, selected }: EpochPlanned): void {
-    const { sampleCount, seed, shardMode, positionMultiple } = this.spec
+    const progress = this.#progress
     if (selected) {
       this.#keptSet = selected
-      this.#selectionEpoch = epoch
+      this.#state = { ...this.#state, selectionEpoch: epoch }
+      this.statistics.countKept(selected)
+      progress.selections++
     }
-    const isEverything = reason === 'warmup' || reason === 'tail'
-    const keptSet = isEverything ? everything(sampleCount) : this.#keptSet
-    this.#progress.epochsPlanned = epoch + 1
-    this.#progress.samplesPlanned += keptSet.length
+    this.#state = { ...this.#state, plan: { epoch, reason, worldSize } }
+    progress.epochsPlanned = epoch + 1
+    progress.samplesPlanned += isEverything(reason) ? this.spec.sampleCount : this.#keptSet.length
     this.#previousSequences = this.#sequences
     this.#sequences = new Uint32Array(worldSize)
-    this.#owners.fill(0)
-    this.#hasOwners = false
-    this.#plan = new Plan({
+    this.#observed = emptyBits(this.spec.sampleCount)
+    this.#plan = this.#makePlan()
+  }
+
+  /** The plan that the state tells of. */
+  #makePlan(): Plan | undefined {
+    this.#owners = undefined
+    const { plan, selectionEpoch, generation } = this.#state
+    if (!plan) return undefined
+    const { epoch, reason, worldSize } = plan
+    const { sampleCount, seed, shardMode, positionMultiple } = this.spec
+    return new Plan({
       epoch,
       reason,
-      selectionEpoch: isEverything ? epoch : this.#selectionEpoch,
-      keptSet,
+      selectionEpoch: isEverything(reason) ? epoch : selectionEpoch,
+      keptSet: isEverything(reason) ? undefined : this.#keptSet,
+      sampleCount,
       seed,
       sharding: { worldSize, shardMode, positionMultiple },
       saving: this.saving,
+      generation,
     })
   }
 
   /** Notes which rank has which sample, when that is first asked for: a replay, whose reports were checked, never asks. */
-  #assignOwners({ order, sharding }: Plan): void {
+  #assignOwners(): Uint16Array {
+    const owners = new Uint16Array(this.spec.sampleCount)
+    if (!this.#plan) return owners
+    const { order, sharding } = this.#plan
     for (let rank = 0; rank < sharding.worldSize; rank++) {
       const end = rank + ownCount(order.length, rank, sharding) * sharding.worldSize
-      for (let i = rank; i < end; i += sharding.worldSize) {
-        const index = order[i] as number
-        this.#owners[index] = ((this.#owners[index] as number) & OBSERVED) | (rank + 1)
-      }
+      for (let i = rank; i < end; i += sharding.worldSize) owners[order[i] as number] = rank + 1
     }
-    this.#hasOwners = true
+    return owners
   }
 
   #applyLosses({ rank, sequence, indices, losses }: LossesReported): void {
     const { statistics } = this
-    const owners = this.#owners
+    const observed = this.#observed
     const progress = this.#progress
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
       const loss = losses[i] as number
-      const owner = owners[index] as number
+      const byte = observed[index >>> 3] as number
+      const bit = 1 << (index & 7)
       if (!Number.isFinite(loss)) progress.nonFinite++
-      else if (owner & OBSERVED) progress.repeats++
+      else if (byte & bit) progress.repeats++
       else {
-        owners[index] = owner | OBSERVED
+        observed[index >>> 3] = byte | bit
         statistics.observe(index, loss)
         progress.observations++
       }
     }
     progress.reports++
     this.#sequences[rank] = sequence
+  }
+}
+
+function isEverything(reason: EpochPlanned['reason']): boolean {
+  return reason === 'warmup' || reason === 'tail'
+}
+
+function newState(time: number): RunState {
+  return {
+    progress: {
+      epochsPlanned: 0,
+      samplesPlanned: 0,
+      selections: 0,
+      reports: 0,
+      observations: 0,
+      nonFinite: 0,
+      repeats: 0,
+    },
+    updateTime: time,
+    isFinished: false,
+    generation: 1,
+    rewoundTo: undefined,
+    selectionEpoch: 0,
+    plan: undefined,
   }
 }

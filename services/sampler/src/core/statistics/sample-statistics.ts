@@ -1,4 +1,6 @@
 import type { FieldViolation } from '../field-violation.js'
+import { StatisticsCapture } from './statistics-capture.js'
+import { emptyColumns, type StatisticsColumns } from './statistics-columns.js'
 
 /** How the moving statistics of a sample start: from its first loss, or from mean 0 and variance 0. */
 export type InitialStatistics = 'first_loss' | 'zero'
@@ -21,28 +23,34 @@ export function checkStatistics({ alpha }: StatisticsSettings): FieldViolation[]
 }
 
 const MAX_F32 = 3.4028234663852886e38
-const MAX_OBSERVATIONS = 0xffff
+const MAX_COUNT = 0xffff
 
 /**
- * Moving mean and variance of each sample's loss, a struct of arrays of N each: 10 bytes a sample.
- * Every step is rounded to f32, so that any implementation that does the same agrees bit for bit.
+ * Moving mean and variance of each sample's loss, and what else is known of it. Every step is rounded to f32, so that any
+ * implementation that does the same agrees bit for bit.
  *
  * For a loss l: d = l - mean; variance = (1 - alpha) variance + alpha d^2; mean = (1 - alpha) mean + alpha l.
  * Source: two public re-implementations of Raju, Daruwalla, Lipasti 2021 (arXiv 2111.12621); see docs/reference/selection.md.
  */
-export class SampleStatistics {
+export class SampleStatistics implements StatisticsColumns {
   readonly mean: Float32Array
   readonly variance: Float32Array
-  /** Losses observed, at most one an epoch; stays at 65,535 once there. 0 = unseen. */
+  readonly lastLoss: Float32Array
   readonly observations: Uint16Array
+  readonly timesKept: Uint16Array
   readonly #alpha: number
   readonly #beta: number
   readonly #startsAtFirstLoss: boolean
+  /** Captures that are being read; what they have not read yet is copied for them before it changes. */
+  #captures: readonly StatisticsCapture[] = []
 
   constructor(sampleCount: number, settings: StatisticsSettings) {
-    this.mean = new Float32Array(sampleCount)
-    this.variance = new Float32Array(sampleCount)
-    this.observations = new Uint16Array(sampleCount)
+    const columns = emptyColumns(sampleCount)
+    this.mean = columns.mean
+    this.variance = columns.variance
+    this.lastLoss = columns.lastLoss
+    this.observations = columns.observations
+    this.timesKept = columns.timesKept
     this.#alpha = fround(settings.alpha)
     this.#beta = fround(1 - this.#alpha)
     this.#startsAtFirstLoss = settings.initial === 'first_loss'
@@ -54,9 +62,11 @@ export class SampleStatistics {
 
   /** Takes in one finite loss. The caller has checked that index < sampleCount. */
   observe(index: number, loss: number): void {
+    for (const capture of this.#captures) capture.beforeLoss(index)
     const l = fround(loss)
     const seen = this.observations[index] as number
-    if (seen < MAX_OBSERVATIONS) this.observations[index] = seen + 1
+    if (seen < MAX_COUNT) this.observations[index] = seen + 1
+    this.lastLoss[index] = l
     if (seen === 0 && this.#startsAtFirstLoss) {
       this.mean[index] = l
       return
@@ -68,5 +78,24 @@ export class SampleStatistics {
     // A wild loss must not make the variance infinite: a score could then be NaN. The mean cannot overflow.
     this.variance[index] = Math.min(variance, MAX_F32)
     this.mean[index] = fround(fround(this.#beta * mean) + fround(this.#alpha * l))
+  }
+
+  /** Notes that a selection kept these samples. */
+  countKept(keptSet: Uint32Array): void {
+    for (let i = 0; i < keptSet.length; i++) {
+      const index = keptSet[i] as number
+      for (const capture of this.#captures) capture.beforeKept(index)
+      const times = this.timesKept[index] as number
+      if (times < MAX_COUNT) this.timesKept[index] = times + 1
+    }
+  }
+
+  /** The statistics as they are now, to be read while they go on changing. Costs memory until it is released. */
+  capture(): StatisticsCapture {
+    const capture: StatisticsCapture = new StatisticsCapture(this, () => {
+      this.#captures = this.#captures.filter((other) => other !== capture)
+    })
+    this.#captures = [...this.#captures, capture]
+    return capture
   }
 }

@@ -1,0 +1,20 @@
+import { Run, RunState } from '@keepset/proto'
+import { specToWire } from '../mapping.js'
+import { full } from '../policies.js'
+
+/** A run as a sampler tells of it, but for what is `given`. */
+export function wireRun(runId: string, given: Parameters<typeof Run.fromPartial>[0] = {}, sampleCount = 1): Run {
+  const time = { seconds: 0n, nanos: 0 }
+  const defaults = { selectionPeriod: 10, warmupEpochs: 1, positionMultiple: 1 }
+  return Run.fromPartial({
+    runId,
+    spec: specToWire({ sampleCount, policy: full(), ...defaults }),
+    state: RunState.RUN_STATE_ACTIVE,
+    progress: {},
+    createTime: time,
+    updateTime: time,
+    generation: 1,
+    epochStarts: [0],
+    ...given,
+  })
+}

@@ -1,0 +1,73 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { defaultStatistics, SampleStatistics } from './sample-statistics.js'
+import type { StatisticsCapture } from './statistics-capture.js'
+import type { StatisticsColumns } from './statistics-columns.js'
+
+const plain = ({ mean, variance, lastLoss, observations, timesKept }: StatisticsColumns) => ({
+  mean: [...mean],
+  variance: [...variance],
+  lastLoss: [...lastLoss],
+  observations: [...observations],
+  timesKept: [...timesKept],
+})
+
+function concatenate(parts: readonly ReturnType<typeof plain>[]) {
+  const all = { mean: [], variance: [], lastLoss: [], observations: [], timesKept: [] } as ReturnType<typeof plain>
+  for (const part of parts) {
+    for (const name of Object.keys(all) as (keyof typeof all)[]) all[name].push(...part[name])
+  }
+  return all
+}
+
+const SAMPLES = 3000
+const index = fc.nat(SAMPLES - 1)
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ do: fc.constant('observe' as const), index, loss: fc.float({ noNaN: true, noDefaultInfinity: true }) }),
+    fc.record({ do: fc.constant('keep' as const), indices: fc.uniqueArray(index, { maxLength: 40 }) }),
+    fc.record({ do: fc.constant('capture' as const) }),
+    fc.record({ do: fc.constant('read' as const), which: fc.nat(3), count: fc.integer({ min: 1, max: 1500 }) }),
+    fc.record({ do: fc.constant('release' as const), which: fc.nat(3) }),
+  ),
+  { maxLength: 60, size: 'max' },
+)
+
+describe('StatisticsCapture', () => {
+  it('reads what was there when it was made, whatever changes meanwhile', () => {
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const statistics = new SampleStatistics(SAMPLES, defaultStatistics)
+        const open: { capture: StatisticsCapture; expected: object; parts: ReturnType<typeof plain>[] }[] = []
+        for (const step of sequence) {
+          const chosen = 'which' in step ? open[step.which % Math.max(1, open.length)] : undefined
+          if (step.do === 'observe') statistics.observe(step.index, step.loss)
+          else if (step.do === 'keep') statistics.countKept(Uint32Array.from(step.indices))
+          else if (step.do === 'capture') {
+            open.push({ capture: statistics.capture(), expected: plain(statistics), parts: [] })
+          } else if (chosen && step.do === 'read') chosen.parts.push(plain(chosen.capture.read(step.count)))
+          else if (chosen) {
+            chosen.capture.release()
+            open.splice(open.indexOf(chosen), 1)
+          }
+        }
+        for (const { capture, expected, parts } of open) {
+          parts.push(plain(capture.read(SAMPLES)))
+          expect(concatenate(parts)).toEqual(expected)
+          expect(capture.read(1).mean.length).toBe(0)
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('copies nothing any more once it is released', () => {
+    const statistics = new SampleStatistics(SAMPLES, defaultStatistics)
+    const capture = statistics.capture()
+    statistics.observe(5, 1)
+    capture.release()
+    statistics.observe(6, 2)
+    expect(capture.read(10).mean[5]).toBe(1)
+    expect(capture.read(10).mean.length).toBe(10)
+  })
+})

@@ -1,0 +1,60 @@
+import type { ServerWritableStream } from '@grpc/grpc-js'
+import type { StatisticsSummary, StreamStatisticsRequest, StreamStatisticsResponse } from '@keepset/proto'
+import type { StatisticsReading } from '../runs/statistics-reading.js'
+import { writeRun, writeStatisticsChunk } from './mapping.js'
+import { writeMessage } from './write-message.js'
+
+type StatisticsCall = ServerWritableStream<StreamStatisticsRequest, StreamStatisticsResponse>
+
+/** Samples of a chunk: 200,000 bytes an array. */
+const CHUNK_SAMPLES = 50_000
+
+/** Where `timesKept` stays. */
+const MAX_TIMES_KEPT = 0xffff
+
+/** Counts the samples that `selections` selections kept always, sometimes and never, chunk by chunk. */
+class SummaryCount {
+  readonly #selections: number
+  readonly #counts: StatisticsSummary = { alwaysCount: 0, sometimesCount: 0, neverCount: 0 }
+
+  constructor(selections: number) {
+    this.#selections = Math.min(selections, MAX_TIMES_KEPT)
+  }
+
+  get summary(): StatisticsSummary {
+    return this.#counts
+  }
+
+  add(timesKept: Uint16Array): void {
+    if (this.#selections === 0) return
+    let always = 0
+    let never = 0
+    for (const times of timesKept) {
+      if (times >= this.#selections) always++
+      else if (times === 0) never++
+    }
+    this.#counts.alwaysCount += always
+    this.#counts.neverCount += never
+    this.#counts.sometimesCount += timesKept.length - always - never
+  }
+}
+
+/** Writes the run, its samples in chunks, and the summary; then, or when `signal` aborts, lets go of the reading. */
+export async function writeStatistics(
+  call: StatisticsCall,
+  reading: StatisticsReading,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const { facts } = reading
+    const count = new SummaryCount(facts.progress.selections)
+    await writeMessage(call, { part: { $case: 'run', value: writeRun(facts) } }, signal)
+    for (const chunk of reading.chunks(CHUNK_SAMPLES)) {
+      count.add(chunk.timesKept)
+      await writeMessage(call, { part: { $case: 'chunk', value: writeStatisticsChunk(chunk) } }, signal)
+    }
+    await writeMessage(call, { part: { $case: 'summary', value: count.summary } }, signal)
+  } finally {
+    reading.release()
+  }
+}

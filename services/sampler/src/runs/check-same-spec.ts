@@ -1,0 +1,20 @@
+import { isDeepStrictEqual } from 'node:util'
+import { toSnakeCase } from '../core/snake-case.js'
+import { RunError } from './run-error.js'
+import type { RunSpec } from './run-spec.js'
+
+/** A value of a spec as text. */
+function show(value: RunSpec[keyof RunSpec]): string {
+  return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? part.toString() : part)) ?? 'unset'
+}
+
+/** Throws RUN_EXISTS with every setting in which a run that is to be created differs from the one that has its run_id. */
+export function checkSameSpec(runId: string, existing: RunSpec, wanted: RunSpec): void {
+  const fields = Object.keys(wanted) as (keyof RunSpec)[]
+  const differences = fields
+    .filter((field) => !isDeepStrictEqual(wanted[field], existing[field]))
+    .map((field) => `spec.${toSnakeCase(field)} is ${show(wanted[field])}, there ${show(existing[field])}`)
+  if (differences.length === 0) return
+  const message = `run "${runId}" exists with another spec (${differences.join('; ')}); take another run_id, or delete the run`
+  throw new RunError('RUN_EXISTS', runId, message)
+}

@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { MemoryStore } from '../../store/memory/memory-store.js'
+import { Run } from '../run.js'
+import { RunOwner } from '../run-owner.js'
+import { resolveRunSpec } from '../run-spec.js'
+import { ownerParts } from '../testing/owner-parts.js'
+import { requestedSpec } from '../testing/requested-spec.js'
+import { trainEpoch } from '../testing/trained-run.js'
+import { ByteReader } from './byte-reader.js'
+import { ImageError } from './image-error.js'
+import { readImageBody, readImageHeader } from './read-image.js'
+import { imageOf, writeImage } from './write-image.js'
+
+const imageBytes = (run: Run) => Buffer.concat([...imageOf(run)])
+
+async function read(bytes: Uint8Array, pieceBytes = bytes.length): Promise<Run> {
+  const pieces = function* () {
+    for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
+  }
+  const reader = new ByteReader(pieces())
+  const run = await readImageBody(reader, await readImageHeader(reader))
+  await reader.expectEnd()
+  return run
+}
+
+/** A run that has trained some epochs, the last of them not to its end. */
+async function trained(sampleCount = 100, worldSize = 2) {
+  const requested = requestedSpec({ sampleCount, seed: 0xffffffffffffffffn, selectionPeriod: 1, pruneRate: 0.3 })
+  const run = new Run({ runId: 'r', spec: resolveRunSpec(requested), time: 1 })
+  const lease = await new MemoryStore({ epochStarts: 0 }).create('r', [{ image: imageOf(run), epochStart: 0 }])
+  const owner = new RunOwner(run, lease, ownerParts())
+  await trainEpoch(owner, 0, { worldSize })
+  await trainEpoch(owner, 1, { worldSize })
+  await trainEpoch(owner, 2, { worldSize, reports: 3 })
+  return { run, owner }
+}
+
+describe('the image of a run', () => {
+  it('gives the same run back, whatever the pieces that it comes in', async () => {
+    const { run, owner } = await trained()
+    const bytes = imageBytes(run)
+    for (const pieceBytes of [bytes.length, 1000, 1]) {
+      const restored = await read(bytes, pieceBytes)
+      expect(imageBytes(restored).equals(bytes)).toBe(true)
+      expect(restored.spec).toEqual(run.spec)
+      expect(restored.progress).toEqual(run.progress)
+      expect(restored.plan?.digest).toEqual(run.plan?.digest)
+      expect([...restored.statistics.lastLoss]).toEqual([...run.statistics.lastLoss])
+      expect([0, 1].map((rank) => restored.lastSequence(2, rank))).toEqual([3, 3])
+      expect([0, 1].map((rank) => restored.lastSequence(1, rank))).toEqual(
+        [0, 1].map((rank) => run.lastSequence(1, rank)),
+      )
+    }
+    // A loss that was observed in this epoch stays observed.
+    const { order } = run.plan as { order: Uint32Array }
+    const again = {
+      type: 'losses_reported',
+      time: 2,
+      epoch: 2,
+      rank: 0,
+      sequence: 4,
+      indices: order.slice(0, 8),
+    } as const
+    const restored = await read(bytes)
+    for (const each of [run, restored]) each.apply({ ...again, losses: new Float32Array(8).fill(9) })
+    expect(restored.progress).toEqual(run.progress)
+    await owner.release()
+  })
+
+  it('is small as long as nothing was seen, and 16.2 bytes a sample then', async () => {
+    const spec = resolveRunSpec(requestedSpec({ sampleCount: 1_000_000 }))
+    const empty = new Run({ runId: 'r', spec, time: 0 })
+    expect(imageBytes(empty).length).toBeLessThan(130_000)
+    const { run } = await trained(100_000)
+    expect(imageBytes(run).length / 100_000).toBeLessThan(16.3)
+    for (const piece of imageOf(run)) expect(piece.length).toBeLessThanOrEqual(0x100000)
+  })
+
+  it('is that of the moment of the capture, while the run goes on', async () => {
+    const { run, owner } = await trained(5000)
+    const before = imageBytes(run)
+    const capture = run.capture()
+    const image = writeImage(capture)
+    const pieces = [image.next().value as Uint8Array]
+    await trainEpoch(owner, 3)
+    for (const piece of image) pieces.push(piece)
+    capture.statistics.release()
+    expect(Buffer.concat(pieces).equals(before)).toBe(true)
+    expect(imageBytes(run).equals(before)).toBe(false)
+  })
+
+  it('is refused where it is cut or goes on too long', async () => {
+    const bytes = imageBytes((await trained()).run)
+    for (let length = 0; length < bytes.length; length += 7) {
+      await expect(read(bytes.subarray(0, length), 4096)).rejects.toBeInstanceOf(ImageError)
+    }
+    await expect(read(Buffer.concat([bytes, Buffer.of(0)]))).rejects.toThrow('more follows where the end should be')
+  })
+
+  it('of a newer version is refused with both versions', async () => {
+    const bytes = imageBytes((await trained()).run)
+    bytes.writeUInt32LE(7, 8)
+    await expect(read(bytes)).rejects.toThrow(
+      /format version 7, which a newer version of Keepset writes; this one reads 1/,
+    )
+  })
+
+  it('never gives a run that cannot be: any change of a byte is refused, or gives another whole run', async () => {
+    const bytes = imageBytes((await trained()).run)
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
+        const changed = Buffer.from(bytes)
+        changed[at] = (changed[at] as number) ^ flip
+        const restored = await read(changed).catch((error: unknown) => error)
+        if (restored instanceof ImageError) return
+        expect(restored).toBeInstanceOf(Run)
+        const { plan, statistics, spec } = restored as Run
+        expect(statistics.mean.every(Number.isFinite)).toBe(true)
+        expect(plan?.order.every((index) => index < spec.sampleCount)).toBe(true)
+      }),
+      { numRuns: 1500 },
+    )
+  })
+})

@@ -1,0 +1,68 @@
+import { statisticsSettings } from '../../core/policies/registry.js'
+import { SampleStatistics } from '../../core/statistics/sample-statistics.js'
+import { Run } from '../run.js'
+import type { ByteReader } from './byte-reader.js'
+import { ImageError } from './image-error.js'
+import { BLOCK_SAMPLES, bytesOf, COLUMNS, IMAGE_MAGIC, IMAGE_VERSION, MAX_HEADER_BYTES } from './image-format.js'
+import { decodeHeader, type ImageHeader } from './image-header.js'
+
+/** Reads the start of an image. Throws an ImageError. */
+export async function readImageHeader(reader: ByteReader): Promise<ImageHeader> {
+  const magic = Buffer.from(await reader.read(IMAGE_MAGIC.length)).toString('latin1')
+  if (magic !== IMAGE_MAGIC) throw new ImageError('it is no image of a run')
+  const version = await reader.readU32()
+  if (version !== IMAGE_VERSION) {
+    const who = version > IMAGE_VERSION ? 'a newer version of Keepset' : 'no version of Keepset'
+    throw new ImageError(`it has format version ${version}, which ${who} writes; this one reads ${IMAGE_VERSION}`)
+  }
+  const length = await reader.readU32()
+  if (length > MAX_HEADER_BYTES) throw new ImageError(`its header has ${length} bytes`)
+  return decodeHeader(Buffer.from(await reader.read(length)).toString())
+}
+
+/** Reads what follows the header, as a run. `changed` replaces parts of the header: a rewind changes the generation, an import the name. Throws an ImageError. */
+export async function readImageBody(
+  reader: ByteReader,
+  header: ImageHeader,
+  changed: (header: ImageHeader) => ImageHeader = (same) => same,
+): Promise<Run> {
+  const { spec, ranks, previousRanks, keptCount } = header
+  const { sampleCount } = spec
+  const sequences = new Uint32Array((await reader.read(ranks * 4)).buffer)
+  const previousSequences = new Uint32Array((await reader.read(previousRanks * 4)).buffer)
+  const keptSet = fromBits(await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8)), keptCount, sampleCount)
+  const observed = await reader.read(Math.ceil(sampleCount / 8))
+  const statistics = new SampleStatistics(sampleCount, statisticsSettings(spec.policy))
+  for (let start = 0; start < sampleCount; start += BLOCK_SAMPLES) await readBlock(reader, statistics, start)
+  const { runId, createTime, state } = changed(header)
+  const created = { runId, spec, time: createTime }
+  return new Run(created, { state, sequences, previousSequences, keptSet, observed, statistics })
+}
+
+async function readBlock(reader: ByteReader, statistics: SampleStatistics, start: number): Promise<void> {
+  const [flag] = await reader.read(1)
+  if (flag === 0) return
+  if (flag !== 1) throw new ImageError(`byte ${reader.position - 1}: a block begins with ${flag}`)
+  for (const name of COLUMNS) {
+    const column = bytesOf(statistics[name].subarray(start, start + BLOCK_SAMPLES))
+    column.set(await reader.read(column.length))
+  }
+  for (const name of ['mean', 'variance', 'lastLoss'] as const) {
+    if (statistics[name].subarray(start, start + BLOCK_SAMPLES).every(Number.isFinite)) continue
+    throw new ImageError(`byte ${reader.position}: the ${name} of a sample from ${start} on is not finite`)
+  }
+}
+
+function fromBits(bits: Uint8Array, count: number, sampleCount: number): Uint32Array {
+  const set = new Uint32Array(count)
+  let found = 0
+  for (let byte = 0; byte < bits.length; byte++) {
+    for (let rest = bits[byte] as number; rest !== 0; rest &= rest - 1) {
+      const index = byte * 8 + (31 - Math.clz32(rest & -rest))
+      if (found === count || index >= sampleCount) throw new ImageError(`its kept set is not one of ${count} samples`)
+      set[found++] = index
+    }
+  }
+  if (found < count) throw new ImageError(`its kept set has ${found} samples instead of ${count}`)
+  return set
+}

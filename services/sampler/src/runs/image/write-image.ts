@@ -1,0 +1,64 @@
+import type { StatisticsColumns } from '../../core/statistics/statistics-columns.js'
+import type { Run } from '../run.js'
+import type { RunCapture } from '../run-state.js'
+import { BLOCK_SAMPLES, bytesOf, COLUMNS, IMAGE_MAGIC, IMAGE_VERSION } from './image-format.js'
+import { encodeHeader } from './image-header.js'
+
+/** Largest piece, in bytes. */
+const PIECE_BYTES = 0x80000
+
+/** A capture as the image of the run, in pieces of at most 1 MB: each is made when it is asked for. */
+export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, void> {
+  const { sequences, previousSequences, keptSet, observed, spec, statistics } = capture
+  yield encodeStart(capture)
+  for (const array of [bytesOf(sequences), bytesOf(previousSequences), toBits(keptSet, spec.sampleCount), observed]) {
+    yield* cut(array)
+  }
+  for (let start = 0; start < spec.sampleCount; start += BLOCK_SAMPLES) {
+    yield encodeBlock(statistics.read(BLOCK_SAMPLES))
+  }
+}
+
+/** The image of a run that does not change while it is read. */
+export function* imageOf(run: Run): Generator<Uint8Array, void, void> {
+  const capture = run.capture()
+  try {
+    yield* writeImage(capture)
+  } finally {
+    capture.statistics.release()
+  }
+}
+
+function encodeStart({ runId, spec, createTime, state, ...arrays }: RunCapture): Uint8Array {
+  const ranks = arrays.sequences.length
+  const previousRanks = arrays.previousSequences.length
+  const keptCount = arrays.keptSet.length
+  const header = Buffer.from(encodeHeader({ runId, spec, createTime, state, ranks, previousRanks, keptCount }))
+  const start = Buffer.alloc(IMAGE_MAGIC.length + 8)
+  start.write(IMAGE_MAGIC, 'latin1')
+  start.writeUInt32LE(IMAGE_VERSION, IMAGE_MAGIC.length)
+  start.writeUInt32LE(header.length, IMAGE_MAGIC.length + 4)
+  return Buffer.concat([start, header])
+}
+
+/** A bit a sample, the lowest first; nothing where the set is empty. */
+function toBits(set: Uint32Array, sampleCount: number): Uint8Array {
+  const bits = new Uint8Array(set.length === 0 ? 0 : Math.ceil(sampleCount / 8))
+  for (let i = 0; i < set.length; i++) {
+    const index = set[i] as number
+    bits[index >>> 3] = (bits[index >>> 3] as number) | (1 << (index & 7))
+  }
+  return bits
+}
+
+function* cut(bytes: Uint8Array): Generator<Uint8Array, void, void> {
+  for (let start = 0; start < bytes.length; start += PIECE_BYTES) yield bytes.subarray(start, start + PIECE_BYTES)
+}
+
+/** A run is unseen and unselected where it starts: blocks of zeros cost a byte. */
+function encodeBlock(columns: StatisticsColumns): Uint8Array {
+  const { observations, timesKept } = columns
+  const isEmpty = observations.every((count) => count === 0) && timesKept.every((count) => count === 0)
+  if (isEmpty) return Uint8Array.of(0)
+  return Buffer.concat([Uint8Array.of(1), ...COLUMNS.map((name) => bytesOf(columns[name]))])
+}

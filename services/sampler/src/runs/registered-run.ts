@@ -1,0 +1,181 @@
+import { ByteReader } from './image/byte-reader.js'
+import { readImageHeader } from './image/read-image.js'
+import { loadRun } from './load-run.js'
+import { type MemoryBudget, runBytes } from './memory-budget.js'
+import type { RunLease, RunStore } from './ports.js'
+import type { Run } from './run.js'
+import { RunError, runNotFound } from './run-error.js'
+import { factsOfHeader, type RunFacts } from './run-facts.js'
+import { RunOwner, type RunOwnerParts } from './run-owner.js'
+import { isDamage, runDamaged, storeRefusal } from './store-refusal.js'
+
+/** What registered runs share. */
+export interface RegisteredRunParts {
+  readonly store: RunStore
+  readonly budget: MemoryBudget
+  readonly owner: RunOwnerParts
+  /** Throws where a run of so many samples is more than this sampler takes. */
+  readonly accept: (sampleCount: number) => void
+}
+
+/** Bytes of memory that a new run is counted with. */
+export function countedBytes(store: RunStore, sampleCount: number): number {
+  return runBytes(sampleCount) + store.recordBytes(sampleCount)
+}
+
+/** A run that has a record: in memory with an owner, or out of it until it is called. */
+export class RegisteredRun {
+  readonly #runId: string
+  readonly #parts: RegisteredRunParts
+  #owner: RunOwner | undefined
+  /** Taken from the budget while the run is in memory, and as long as it has a record. */
+  #bytes = { run: 0, record: 0 }
+  /** What the run is while it is out of memory; undefined where that is not known without reading all of its record. */
+  #facts: RunFacts | undefined
+  #damaged = false
+  #isRemoved = false
+  #loading: Promise<RunOwner> | undefined
+  #unloading: Promise<void> = Promise.resolve()
+
+  constructor(runId: string, parts: RegisteredRunParts) {
+    this.#runId = runId
+    this.#parts = parts
+  }
+
+  /** Puts a run into memory that was just made. Its bytes have been taken from the budget. */
+  start(run: Run, lease: RunLease): void {
+    const { sampleCount } = run.spec
+    this.#bytes = { run: runBytes(sampleCount), record: this.#parts.store.recordBytes(sampleCount) }
+    this.#owner = new RunOwner(run, lease, this.#parts.owner)
+  }
+
+  /** The owner: at once where the run is in memory, so that calls keep their order; else when it has been loaded. Throws or rejects with RUN_NOT_FOUND, RUN_DAMAGED, OUT_OF_MEMORY. */
+  owner(): RunOwner | Promise<RunOwner> {
+    if (this.#owner?.isOpen && !this.#isRemoved) return this.#owner
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
+  /** The run as it is recorded; it is loaded only where its record does not tell at a glance. */
+  async read(): Promise<RunFacts> {
+    if (!this.#owner && !this.#loading) {
+      await this.#unloading
+      this.#facts ??= await this.#glance()
+      if (this.#facts && !this.#isRemoved && !this.#owner) return this.#facts
+    }
+    return (await this.owner()).read()
+  }
+
+  /** When the last call ended; undefined where the run is not in memory, or a call is under way. */
+  get idleSince(): number | undefined {
+    return this.#owner?.idleSince
+  }
+
+  /** When the run was finished; undefined where it is not, or that is not known. */
+  get finishTime(): number | undefined {
+    const facts = this.#owner ? this.#owner.facts : this.#facts
+    return facts?.isFinished ? facts.updateTime : undefined
+  }
+
+  /** Takes the run out of memory; its record stays. Does nothing while a call is under way. */
+  async unload(): Promise<void> {
+    const owner = this.#owner
+    if (owner?.idleSince === undefined) return
+    this.#facts = owner.isOpen ? owner.facts : undefined
+    const message = `run "${this.#runId}" was leaving memory; try again`
+    await this.#letGo(owner, new RunError('STORE_UNAVAILABLE', this.#runId, message))
+    this.#parts.owner.listener.unloaded(this.#runId)
+  }
+
+  /** Ends the run with `error` and takes it out of memory, calls under way or not. */
+  async close(error: Error): Promise<void> {
+    this.#isRemoved = true
+    this.#owner?.close(error)
+    await this.#loading?.catch(() => undefined)
+    if (this.#owner) await this.#letGo(this.#owner, error)
+    await this.#unloading
+  }
+
+  /** Removes the run with its record. Rejects with STORE_UNAVAILABLE; the run is then there as before. */
+  async remove(): Promise<void> {
+    await this.close(runNotFound(this.#runId))
+    try {
+      await this.#parts.store.remove(this.#runId)
+    } catch (error) {
+      this.#isRemoved = false
+      throw storeRefusal(this.#runId, error)
+    }
+    this.#parts.budget.give(this.#bytes.record)
+  }
+
+  #letGo(owner: RunOwner, error: Error): Promise<void> {
+    this.#owner = undefined
+    owner.close(error)
+    this.#unloading = owner.release().finally(() => {
+      this.#parts.budget.give(this.#bytes.run)
+      this.#bytes = { ...this.#bytes, run: 0 }
+    })
+    return this.#unloading
+  }
+
+  async #load(): Promise<RunOwner> {
+    const { store, budget, owner, accept } = this.#parts
+    const start = owner.clock()
+    // One whose record refused an event is ahead of it.
+    if (this.#owner) await this.#letGo(this.#owner, runNotFound(this.#runId))
+    await this.#unloading
+    this.#assertUsable()
+    let taken = 0
+    try {
+      const loaded = await loadRun(
+        store,
+        this.#runId,
+        async ({ spec }) => {
+          accept(spec.sampleCount)
+          const bytes = runBytes(spec.sampleCount)
+          await budget.take(this.#runId, bytes)
+          taken = bytes
+        },
+        (error) => owner.listener.snapshotFailed(this.#runId, error),
+      )
+      this.#owner = new RunOwner(loaded.run, loaded.lease, owner, loaded.unsaved)
+      this.#bytes = { ...this.#bytes, run: taken }
+      this.#facts = undefined
+      owner.listener.loaded(loaded.run, loaded.events, Math.max(0, owner.clock() - start))
+      return this.#owner
+    } catch (error) {
+      budget.give(taken)
+      throw this.#refusal(error)
+    }
+  }
+
+  /** What the record tells without being read to its end; undefined where events follow its snapshot. */
+  async #glance(): Promise<RunFacts | undefined> {
+    this.#assertUsable()
+    try {
+      const { image, hasEvents, epochStarts } = await this.#parts.store.glance(this.#runId)
+      const reader = new ByteReader(image)
+      try {
+        return hasEvents ? undefined : factsOfHeader(await readImageHeader(reader), epochStarts)
+      } finally {
+        await reader.close()
+      }
+    } catch (error) {
+      throw this.#refusal(error)
+    }
+  }
+
+  #assertUsable(): void {
+    if (this.#isRemoved) throw runNotFound(this.#runId)
+    if (this.#damaged) throw runDamaged(this.#runId)
+  }
+
+  #refusal(error: unknown): unknown {
+    if (!isDamage(error)) return storeRefusal(this.#runId, error)
+    this.#damaged = true
+    this.#parts.owner.listener.damaged(this.#runId, error)
+    return runDamaged(this.#runId)
+  }
+}

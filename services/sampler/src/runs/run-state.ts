@@ -1,0 +1,47 @@
+import type { PlanReason } from '../core/plans/epoch-rule.js'
+import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
+import type { StatisticsCapture } from '../core/statistics/statistics-capture.js'
+import type { RunProgress } from './run.js'
+import type { RunSpec } from './run-spec.js'
+
+/** What a run knows of itself beside its settings and its arrays. */
+export interface RunState {
+  readonly progress: Readonly<RunProgress>
+  readonly updateTime: number
+  readonly isFinished: boolean
+  /** The run's life: 1, and one more after each rewind. */
+  readonly generation: number
+  /** The epoch that the last rewind went back to. */
+  readonly rewoundTo: number | undefined
+  /** Epoch of the last selection. */
+  readonly selectionEpoch: number
+  /** The plan made last; the order follows from the kept set and the seed. */
+  readonly plan: { readonly epoch: number; readonly reason: PlanReason; readonly worldSize: number } | undefined
+}
+
+/** The arrays of a run, besides the statistics. */
+interface RunArrays {
+  /** Sequence of the last report of each rank in the planned epoch. */
+  readonly sequences: Uint32Array
+  /** The same of the epoch before it. */
+  readonly previousSequences: Uint32Array
+  /** The kept set of the last selection, ascending. */
+  readonly keptSet: Uint32Array
+  /** A bit a sample, the lowest first: whether it has its loss of the planned epoch. */
+  readonly observed: Uint8Array
+}
+
+/** A run's whole state at one moment, to be read while the run goes on. */
+export interface RunCapture extends RunArrays {
+  readonly runId: string
+  readonly spec: RunSpec
+  readonly createTime: number
+  readonly state: RunState
+  readonly statistics: StatisticsCapture
+}
+
+/** What a run is restored from. The arrays are the run's from then on. */
+export interface RestoredState extends RunArrays {
+  readonly state: RunState
+  readonly statistics: SampleStatistics
+}

@@ -1,0 +1,43 @@
+import type { RunFacts } from './run-facts.js'
+import type { RunCapture } from './run-state.js'
+
+/** Statistics of consecutive samples. */
+export interface StatisticsChunk {
+  readonly startIndex: number
+  readonly means: Float32Array
+  readonly variances: Float32Array
+  readonly lastLosses: Float32Array
+  readonly timesReported: Uint16Array
+  readonly timesKept: Uint16Array
+}
+
+/** What is known of each sample of a run at one moment, to be read once while the run goes on. `release` it in any case. */
+export class StatisticsReading {
+  readonly facts: RunFacts
+  readonly #capture: RunCapture
+
+  constructor(facts: RunFacts, capture: RunCapture) {
+    this.facts = facts
+    this.#capture = capture
+  }
+
+  /** All samples in the order of their indices. */
+  *chunks(samplesPerChunk: number): Generator<StatisticsChunk, void, void> {
+    const { sampleCount } = this.#capture.spec
+    for (let startIndex = 0; startIndex < sampleCount; startIndex += samplesPerChunk) {
+      const columns = this.#capture.statistics.read(samplesPerChunk)
+      yield {
+        startIndex,
+        means: columns.mean,
+        variances: columns.variance,
+        lastLosses: columns.lastLoss,
+        timesReported: columns.observations,
+        timesKept: columns.timesKept,
+      }
+    }
+  }
+
+  release(): void {
+    this.#capture.statistics.release()
+  }
+}

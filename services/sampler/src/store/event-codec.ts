@@ -1,0 +1,196 @@
+import type { PlanReason } from '../core/plans/epoch-rule.js'
+import type { EpochPlanned, LossesReported, RunEvent } from '../runs/run-event.js'
+
+/**
+ * The bytes of an event, little-endian, a multiple of 4; docs/reference/storage.md has the table.
+ * 0 u8 kind · 1 u8 reason · 2 u16 rank or world size · 4 f64 time · 12 u32 epoch · 16 u32 count · 20 u32 sequence or bitmap words · 24 arrays
+ */
+export const EVENT_HEADER_BYTES = 24
+
+const KINDS = {
+  plannedAsBefore: 1,
+  plannedAsIndices: 2,
+  plannedAsBitmap: 3,
+  lossesReported: 4,
+  runFinished: 5,
+} as const
+
+/** The code of a reason is its place; new ones go to the end. */
+const REASONS: readonly PlanReason[] = ['warmup', 'selected', 'reused', 'tail']
+
+const U16 = 0xffff
+const U32 = 0xffff_ffff
+
+/** Words of 32 bits that hold a bit for each sample up to the last one. */
+const bitmapWords = (selected: Uint32Array) => ((selected.at(-1) as number) >>> 5) + 1
+
+/** The number of bytes that an event whose header begins at `offset` says it has; undefined where there is no event's header. */
+export function eventLength(view: DataView, offset: number): number | undefined {
+  if (offset + EVENT_HEADER_BYTES > view.byteLength) return undefined
+  const count = view.getUint32(offset + 16, true)
+  switch (view.getUint8(offset)) {
+    case KINDS.plannedAsBefore:
+    case KINDS.runFinished:
+      return EVENT_HEADER_BYTES
+    case KINDS.plannedAsIndices:
+      return EVENT_HEADER_BYTES + 4 * count
+    case KINDS.plannedAsBitmap:
+      return EVENT_HEADER_BYTES + 4 * view.getUint32(offset + 20, true)
+    case KINDS.lossesReported:
+      return EVENT_HEADER_BYTES + 8 * count
+    default:
+      return undefined
+  }
+}
+
+/** The bytes of an event, after `reserved` bytes for the caller; they can be a part of a larger buffer. Throws if a number does not fit into its field. */
+export function encodeEvent(event: RunEvent, reserved = 0): Uint8Array {
+  switch (event.type) {
+    case 'epoch_planned':
+      return encodePlanned(event, reserved)
+    case 'losses_reported':
+      return encodeLosses(event, reserved)
+    case 'run_finished':
+      return allocate(reserved, { kind: KINDS.runFinished, time: event.time }, 0)
+  }
+}
+
+/** The event of these bytes. `indices` and `losses` may be views of them. Throws where the bytes are no event. */
+export function decodeEvent(bytes: Uint8Array): RunEvent {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const length = eventLength(view, 0)
+  if (length === undefined) throw new Error(`${bytes.byteLength} bytes are no event of a known kind`)
+  if (length !== bytes.byteLength) throw new Error(`an event of ${length} bytes lies in ${bytes.byteLength}`)
+  const kind = view.getUint8(0)
+  const time = view.getFloat64(4, true)
+  if (kind === KINDS.runFinished) return { type: 'run_finished', time }
+  const epoch = view.getUint32(12, true)
+  const count = view.getUint32(16, true)
+  if (kind === KINDS.lossesReported) {
+    const rank = view.getUint16(2, true)
+    const sequence = view.getUint32(20, true)
+    const words = wordsOf(bytes)
+    const indices = words.subarray(0, count)
+    const losses = new Float32Array(words.buffer, words.byteOffset + 4 * count, count)
+    return { type: 'losses_reported', time, epoch, rank, sequence, indices, losses }
+  }
+  const reason = REASONS[view.getUint8(1)]
+  if (reason === undefined) throw new Error(`${view.getUint8(1)} is no known reason of a plan`)
+  const planned: EpochPlanned = { type: 'epoch_planned', time, epoch, worldSize: view.getUint16(2, true), reason }
+  if (kind === KINDS.plannedAsBefore) return planned
+  // A copy: a run keeps its kept set, which must not hold on to what else was read with it.
+  return { ...planned, selected: kind === KINDS.plannedAsIndices ? wordsOf(bytes).slice() : readBitmap(bytes, count) }
+}
+
+function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
+  const { time, epoch, worldSize, selected } = event
+  const reason = REASONS.indexOf(event.reason)
+  const header = { time, epoch, reason, rank: worldSize }
+  if (!selected) return allocate(reserved, { ...header, kind: KINDS.plannedAsBefore }, 0)
+  const count = selected.length
+  if (count === 0 || bitmapWords(selected) >= count || !isAscending(selected)) {
+    const bytes = allocate(reserved, { ...header, kind: KINDS.plannedAsIndices, count }, count)
+    bytes.set(bytesOf(selected), reserved + EVENT_HEADER_BYTES)
+    return bytes
+  }
+  const words = bitmapWords(selected)
+  const bytes = allocate(reserved, { ...header, kind: KINDS.plannedAsBitmap, count, sequence: words }, words)
+  const start = reserved + EVENT_HEADER_BYTES
+  bytes.fill(0, start)
+  for (const index of selected) {
+    const at = start + (index >>> 3)
+    bytes[at] = (bytes[at] as number) | (1 << (index & 7))
+  }
+  return bytes
+}
+
+function encodeLosses(event: LossesReported, reserved: number): Uint8Array {
+  const { time, epoch, rank, sequence, indices, losses } = event
+  const count = indices.length
+  if (losses.length !== count) throw new Error(`${losses.length} losses for ${count} indices`)
+  const header = { kind: KINDS.lossesReported, time, epoch, rank, count, sequence }
+  const bytes = allocate(reserved, header, 2 * count)
+  bytes.set(bytesOf(indices), reserved + EVENT_HEADER_BYTES)
+  bytes.set(bytesOf(losses), reserved + EVENT_HEADER_BYTES + 4 * count)
+  return bytes
+}
+
+interface EventHeader {
+  readonly kind: number
+  readonly time: number
+  readonly reason?: number
+  readonly rank?: number
+  readonly epoch?: number
+  readonly count?: number
+  readonly sequence?: number
+}
+
+/** Room for an event of so many words after its header, and the header in it. */
+function allocate(reserved: number, header: EventHeader, words: number): Uint8Array {
+  const { kind, time, reason = 0, rank = 0, epoch = 0, count = 0, sequence = 0 } = header
+  const bytes = takeBytes(reserved + EVENT_HEADER_BYTES + 4 * words)
+  const view = new DataView(bytes.buffer, bytes.byteOffset + reserved)
+  view.setUint8(0, kind)
+  view.setUint8(1, whole('reason', reason, U16))
+  view.setUint16(2, whole('rank or world size', rank, U16), true)
+  view.setFloat64(4, time, true)
+  view.setUint32(12, whole('epoch', epoch, U32), true)
+  view.setUint32(16, whole('number of samples', count, U32), true)
+  view.setUint32(20, whole('sequence', sequence, U32), true)
+  return bytes
+}
+
+const SLAB_BYTES = 0x4_0000
+let slab = new Uint8Array(0)
+let taken = 0
+
+/** Bytes for an event, out of a slab that many small ones share: thousands a second come and go. */
+function takeBytes(length: number): Uint8Array {
+  if (length > SLAB_BYTES / 16) return Buffer.allocUnsafeSlow(length)
+  if (taken + length > slab.byteLength) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+    taken = 0
+  }
+  const bytes = slab.subarray(taken, taken + length)
+  taken += length
+  return bytes
+}
+
+/** Guards against numbers that a DataView would cut to size without a word. */
+function whole(name: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= max) return value
+  throw new Error(`${name} ${value} of an event is not a whole number from 0 to ${max}`)
+}
+
+function isAscending(indices: Uint32Array): boolean {
+  for (let i = 1; i < indices.length; i++) {
+    if ((indices[i] as number) <= (indices[i - 1] as number)) return false
+  }
+  return true
+}
+
+function readBitmap(bytes: Uint8Array, count: number): Uint32Array {
+  const words = wordsOf(bytes)
+  if (count > 32 * words.length) throw new Error(`${words.length} words cannot hold ${count} kept samples`)
+  const selected = new Uint32Array(count)
+  let found = 0
+  for (let w = 0; w < words.length; w++) {
+    for (let word = words[w] as number; word !== 0; word &= word - 1) {
+      selected[found++] = 32 * w + 31 - Math.clz32(word & -word)
+    }
+  }
+  if (found !== count) throw new Error(`a kept set of ${count} samples has ${found} bits`)
+  return selected
+}
+
+/** What follows the header, as words: a view where it is aligned, else a copy. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const start = bytes.byteOffset + EVENT_HEADER_BYTES
+  const length = (bytes.byteLength - EVENT_HEADER_BYTES) / 4
+  if (start % 4 === 0) return new Uint32Array(bytes.buffer, start, length)
+  return new Uint32Array(new Uint8Array(bytes.subarray(EVENT_HEADER_BYTES)).buffer)
+}
+
+function bytesOf(array: Uint32Array | Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+}
