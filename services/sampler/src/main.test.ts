@@ -46,7 +46,7 @@ test('--help exits 0 and names the commands', async () => {
   const { code, stdout, stderr } = await run(['--help']).ended
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(/^Usage: keepset/)
-  for (const command of ['serve', 'train']) expect(stdout).toContain(command)
+  for (const command of ['serve', 'train', 'runs']) expect(stdout).toContain(command)
 })
 
 test('serve --help exits 0 and shows every flag, its variable and its default', async () => {

@@ -3,11 +3,10 @@ import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
-import { ConfigError, readConfig, startSampler } from './bootstrap.js'
-import { environmentVariable, settings } from './config/config.js'
+import { ConfigError, environmentVariable, readConfig, settings } from './config/config.js'
 
-/** Exit codes: a usage error, and everything else that ends the process early. */
-const EXIT = { usage: 2, failure: 1 }
+/** Exit codes: a usage error, everything else that ends the process early, and what a shell reports of a program that SIGPIPE ended. */
+const EXIT = { usage: 2, failure: 1, brokenPipe: 141 }
 
 function fail(error: unknown): never {
   console.error(`keepset: ${error instanceof Error ? error.message : error}`)
@@ -15,7 +14,9 @@ function fail(error: unknown): never {
 }
 
 async function serve(given: Record<string, string>): Promise<void> {
-  const starting = startSampler(readConfig(given))
+  const config = readConfig(given)
+  const { startSampler } = await import('./bootstrap.js')
+  const starting = startSampler(config)
   const stop = () => {
     starting.then((sampler) => sampler.stop()).then(() => process.exit(0), fail)
   }
@@ -35,6 +36,19 @@ function train(args: string[]): void {
   const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit' })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal))
   child.on('exit', (code) => process.exit(code ?? EXIT.failure))
+}
+
+/** Loads what works on runs, tables and file formats too, for that alone: each command starts with what it needs. */
+async function runs(args: string[]): Promise<void> {
+  // Who reads the output has seen enough, as in `keepset runs list | head -1`: as quiet an end as any other program's.
+  for (const output of [process.stdout, process.stderr]) {
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      process.exit(EXIT.brokenPipe)
+    })
+  }
+  const { runRunsCommand } = await import('./command/runs-command.js')
+  process.exitCode = await runRunsCommand(args)
 }
 
 function serveCommand(): Command {
@@ -58,6 +72,13 @@ program
   .allowUnknownOption()
   .argument('[args...]')
   .action(train)
+program
+  .command('runs')
+  .description('list, show, export, import, rewind and delete runs, write their statistics (keepset runs --help)')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[args...]')
+  .action(runs)
 
 try {
   await program.parseAsync()
