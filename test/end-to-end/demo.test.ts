@@ -117,6 +117,7 @@ describe('a demo that does not come to its end', () => {
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const closed = once(child, 'close')
     let samplerId = 0
+    let recorded: string[] = []
     let [stdout, stderr] = ['', '']
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
@@ -125,10 +126,13 @@ describe('a demo that does not come to its end', () => {
       stdout += text
       if (samplerId > 0 || !/^epoch +1 of/m.test(stdout)) return
       samplerId = Number(/process (\d+)/.exec(stdout)?.[1])
+      recorded = readdirSync(temporary, { recursive: true, encoding: 'utf8' }).filter((path) =>
+        path.endsWith('.journal'),
+      )
       act(child.pid ?? 0, samplerId)
     })
     const [code] = (await closed) as [number | null]
-    return { code, stderr, samplerAlive: isAlive(samplerId), left: readdirSync(temporary) }
+    return { code, stderr, recorded, samplerAlive: isAlive(samplerId), left: readdirSync(temporary) }
   }
 
   it.each([
@@ -138,6 +142,7 @@ describe('a demo that does not come to its end', () => {
     const ending = await interrupt((demoId) => process.kill(demoId, signal))
     expect(ending).toMatchObject({ code, samplerAlive: false, left: [] })
     expect(ending.stderr).not.toContain('demo:')
+    expect(ending.recorded).not.toEqual([])
   })
 
   it('says that the sampler ended, and with what', async () => {

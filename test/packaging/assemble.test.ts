@@ -46,25 +46,50 @@ async function expectLicences(folder: string, packages: string[]) {
 
 describe('sampler', () => {
   let folder = ''
+  let data = ''
   let sampler: ChildProcess | undefined
 
   beforeAll(async () => {
     folder = await assemble('sampler')
+    data = await mkdtemp(join(tmpdir(), 'keepset-data-'))
   }, 180_000)
   afterAll(async () => {
     sampler?.kill('SIGKILL')
-    await rm(folder, { recursive: true, force: true })
+    for (const made of [folder, data]) await rm(made, { recursive: true, force: true })
   })
 
-  it('has no package of development, no TensorFlow and no client', async () => {
+  /** Starts the image's command, on free ports and with a folder of ours for its volume. */
+  async function startSampler() {
+    const { command, environment } = imageOf('sampler', folder)
+    const [node = '', ...args] = [...command('ENTRYPOINT'), ...command('CMD')]
+    const env = {
+      ...environment,
+      KEEPSET_LISTEN: '127.0.0.1:0',
+      KEEPSET_HTTP: '127.0.0.1:0',
+      KEEPSET_DATA_DIR: data,
+    }
+    const child = spawn(node, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    sampler = child
+    for await (const line of createInterface({ input: child.stdout })) {
+      const entry = JSON.parse(line)
+      if (entry.msg === 'listening') return { child, grpc: String(entry.grpc), http: String(entry.http) }
+    }
+    throw new Error('the sampler ended before it listened')
+  }
+
+  async function endOf(child: ChildProcess, signal: NodeJS.Signals) {
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    return exit
+  }
+
+  it('has no package of development, no TensorFlow and no trainer', async () => {
     const { packages } = await contentsOf(folder)
     expect(packages.length).toBeGreaterThan(0)
     expect(packages.filter(([, { dev }]) => dev)).toEqual([])
     const names = packages.map(([path]) => path).filter((path) => path.startsWith('node_modules/'))
     expect(names).toEqual(expect.arrayContaining(['node_modules/@keepset/proto', 'node_modules/@keepset/sampler']))
-    expect(
-      names.filter((name) => /tensorflow|typescript|vitest|biome|@keepset\/(client|trainer|demo)/.test(name)),
-    ).toEqual([])
+    expect(names.filter((name) => /tensorflow|typescript|vitest|biome|@keepset\/(trainer|demo)/.test(name))).toEqual([])
   })
 
   it('has compiled code and no sources or tests', async () => {
@@ -73,26 +98,18 @@ describe('sampler', () => {
     expect(paths.filter((path) => /(^|\/)src(\/|$)|\.test\.|(?<!\.d)\.ts$/.test(path))).toEqual([])
   })
 
-  it('has the licence in each package', () => expectLicences(folder, ['proto', 'services/sampler']))
+  it('has the licence in each package', () => expectLicences(folder, ['proto', 'clients/node', 'services/sampler']))
 
-  it('starts as the image does, answers, is healthy, and ends at SIGTERM', async () => {
-    const { command, environment } = imageOf('sampler', folder)
-    const [node = '', ...args] = [...command('ENTRYPOINT'), ...command('CMD')]
-    const env = { ...environment, KEEPSET_LISTEN: '127.0.0.1:0', KEEPSET_HTTP: '127.0.0.1:0' }
-    sampler = spawn(node, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
-    const exit = once(sampler, 'exit')
+  it.each(['x64', 'arm64'])('has the lock of its data folder ready for Linux on %s', async (processor) => {
+    const prebuilt = join('node_modules', 'fs-native-extensions', 'prebuilds', `linux-${processor}`)
+    expect((await contentsOf(folder)).paths).toContain(join(prebuilt, 'fs-native-extensions.node'))
+  })
 
-    let listening: { grpc: string; http: string } | undefined
-    const lines = createInterface({ input: sampler.stdout ?? process.stdin })
-    for await (const line of lines) {
-      const entry = JSON.parse(line)
-      if (entry.msg === 'listening') listening = entry
-      if (listening) break
-    }
-    if (!listening) throw new Error('the sampler ended before it listened')
+  it('starts as the image does, answers, is healthy, ends at SIGTERM, and has its runs again after it', async () => {
+    const first = await startSampler()
 
     const Health = makeClientConstructor(healthService, 'Health')
-    const health = new Health(listening.grpc, credentials.createInsecure())
+    const health = new Health(first.grpc, credentials.createInsecure())
     const check = health.check?.bind(health) as (
       request: object,
       done: (error: unknown, reply: unknown) => void,
@@ -100,19 +117,23 @@ describe('sampler', () => {
     expect(await promisify(check)({ service: 'keepset.v1.SamplerService' })).toMatchObject({ status: 'SERVING' })
     health.close()
 
-    const client = connect(listening.grpc)
+    const client = connect(first.grpc)
     const run = await client.createRun({ runId: 'image', sampleCount: 10, policy: random(), pruneRate: 0.5 })
-    expect(run).toMatchObject({ runId: 'image' })
+    const { digest } = await run.planEpoch(0)
     client.close()
 
-    const [checker = '', ...checkArgs] = command('HEALTHCHECK')
-    await expect(execute(checker, checkArgs, { env: { KEEPSET_HTTP: listening.http } })).resolves.toBeDefined()
+    const [checker = '', ...checkArgs] = imageOf('sampler', folder).command('HEALTHCHECK')
+    await expect(execute(checker, checkArgs, { env: { KEEPSET_HTTP: first.http } })).resolves.toBeDefined()
     await expect(execute(checker, checkArgs, { env: { KEEPSET_HTTP: '127.0.0.1:1' } })).rejects.toMatchObject({
       code: 1,
     })
+    expect(await endOf(first.child, 'SIGTERM')).toEqual([0, null])
 
-    sampler.kill('SIGTERM')
-    expect(await exit).toEqual([0, null])
+    const second = await startSampler()
+    const again = connect(second.grpc)
+    expect((await (await again.openRun('image')).planEpoch(0)).digest).toBe(digest)
+    again.close()
+    expect(await endOf(second.child, 'SIGTERM')).toEqual([0, null])
   })
 })
 

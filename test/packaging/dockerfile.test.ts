@@ -60,6 +60,18 @@ describe('Dockerfile', () => {
     expect(commandOf(stage('sampler'), 'HEALTHCHECK').join(' ')).toContain('/readyz')
   })
 
+  it('keeps runs in a volume that the sampler may write to', () => {
+    const sampler = stage('sampler')
+    const { KEEPSET_DATA_DIR, KEEPSET_STORE = 'file' } = environmentOf(sampler)
+    expect([KEEPSET_STORE, KEEPSET_DATA_DIR]).toEqual(['file', '/data'])
+    expect(argumentsOf(sampler, 'VOLUME')).toEqual(['/data'])
+    const steps = sampler.instructions.map((instruction) => instruction.toString())
+    const made = steps.findIndex((step) => /^RUN install --directory --owner=node --group=node \/data$/.test(step))
+    // What is made after VOLUME is not in the image, and what is made after USER is not root's to give away.
+    expect(made).toBeGreaterThanOrEqual(0)
+    expect(made).toBeLessThan(steps.indexOf('VOLUME /data'))
+  })
+
   it('keeps TensorFlow out of the sampler', () => {
     const { instructions } = stage('sampler')
     const text = [...instructions, ...stage('sampler-files').instructions].map((one) => one.getRawArgumentsContent())

@@ -23,7 +23,7 @@ const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort(signal))
 
 async function trainArms(settings: DemoSettings, directory: string): Promise<ArmFigures[]> {
-  const sampler = await startSamplerProcess()
+  const sampler = await startSamplerProcess(join(directory, 'sampler'))
   try {
     console.log(
       `Trains ${policies.join(', ')} for ${settings.epochs} epochs each; with the defaults it takes about two minutes.`,

@@ -22,9 +22,10 @@ async function readAddress({ process, ended }: Child): Promise<string> {
   throw new Error(`the sampler ended with ${(await ended).text} before it listened`)
 }
 
-/** Starts `keepset serve` on free ports. */
-export async function startSamplerProcess(): Promise<SamplerProcess> {
-  const args = [findCommand('@keepset/sampler'), 'serve', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0']
+/** Starts `keepset serve` on free ports, its runs recorded in a folder. */
+export async function startSamplerProcess(dataDirectory: string): Promise<SamplerProcess> {
+  const addresses = ['--listen', '127.0.0.1:0', '--http', '127.0.0.1:0']
+  const args = [findCommand('@keepset/sampler'), 'serve', ...addresses, '--data-dir', dataDirectory]
   const sampler = startChild(args, ['ignore', 'pipe', 'inherit'])
   const stop = async () => {
     sampler.process.kill('SIGTERM')

@@ -1,21 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Sampler, startSampler } from '@keepset/sampler'
 import { loadCheckpoint, train } from '@keepset/trainer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTinyDataSet } from '../../support/tiny-data-set.js'
-
-const main = fileURLToPath(new URL('../../../clients/trainer/src/main.ts', import.meta.url))
+import { TrainerProcess } from './trainer-process.js'
 
 let sampler: Sampler
 let folder: string
 let data: string
 beforeAll(async () => {
-  sampler = await startSampler({ logLevel: 'silent' })
+  sampler = await startSampler({ store: 'memory', logLevel: 'silent' })
   folder = mkdtempSync(join(tmpdir(), 'keepset-command-'))
   data = join(folder, 'data')
   writeTinyDataSet(data, 500, 50)
@@ -25,23 +21,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** Starts the command in a process of its own; `onOutput` sees all of its standard output so far. */
-async function runCommand(
-  args: readonly string[],
-  onOutput: (output: string, child: ChildProcess) => void = () => {},
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args])
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (text) => {
-    stdout += text
-    onOutput(stdout, child)
-  })
-  child.stderr.on('data', (text) => {
-    stderr += text
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
+/** Runs the command in a process of its own, to its end. */
+const runCommand = (args: readonly string[]) => new TrainerProcess(args).ended
+
+/** Runs the command until its output fits, does something to it, and waits for its end. */
+async function interrupt(args: readonly string[], pattern: RegExp, act: (trainer: TrainerProcess) => void) {
+  const trainer = new TrainerProcess(args)
+  await trainer.printed(pattern)
+  act(trainer)
+  return trainer.ended
 }
 
 const quick = () => ['--address', sampler.addresses.grpc, '--backend', 'wasm', '--model', 'mlp', '--data', data]
@@ -92,22 +80,19 @@ describe('keepset train', { timeout: 120_000 }, () => {
   ] as const)('stops cleanly on %s, and goes on with --resume', async (signal, exitCode) => {
     const checkpoint = join(folder, signal)
     const args = [...quick(), '--checkpoint', checkpoint, '--epochs', '100000', '--policy', 'random', '--resume']
-    const stopped = await runCommand(args, (output, child) => {
-      if (!child.killed && /^epoch +1 of/m.test(output)) child.kill(signal)
-    })
+    const stopped = await interrupt(args, /^epoch +1 of/m, (trainer) => trainer.signal(signal))
     expect(stopped).toMatchObject({ code: exitCode, stderr: `stopped by ${signal}; go on with --resume\n` })
     const nextEpoch = loadCheckpoint(checkpoint)?.nextEpoch ?? 0
     expect(nextEpoch).toBeGreaterThanOrEqual(2)
 
-    const resumed = await runCommand(args, (output, child) => {
-      if (!child.killed && /^epoch/m.test(output)) child.kill(signal)
-    })
+    const resumed = await interrupt(args, /^epoch/m, (trainer) => trainer.signal(signal))
     expect(resumed.stdout).toContain(`resumed at epoch ${nextEpoch}\nepoch`)
     expect(resumed.code).toBe(exitCode)
   })
 
   it('ends quietly when nobody reads its output any more', async () => {
-    const { code, stderr } = await runCommand([...quick(), '--epochs', '100000'], (_, child) => child.stdout?.destroy())
+    const args = [...quick(), '--epochs', '100000']
+    const { code, stderr } = await interrupt(args, /^run/, (trainer) => trainer.closeOutput())
     expect(stderr).toBe('')
     expect(code).toBe(141)
   })
@@ -125,10 +110,8 @@ describe('keepset train', { timeout: 120_000 }, () => {
       checkpoint: whole,
     })
 
-    for (const signal of [/^epoch +2 of/m, /^epoch +\d+ of .*\nepoch/m]) {
-      const { code } = await runCommand([...args, killed], (output, child) => {
-        if (signal.test(output)) child.kill('SIGKILL')
-      })
+    for (const moment of [/^epoch +2 of/m, /^epoch +\d+ of .*\nepoch/m]) {
+      const { code } = await interrupt([...args, killed], moment, (trainer) => trainer.signal('SIGKILL'))
       expect(code).toBeNull()
     }
     expect((await runCommand([...args, killed])).code).toBe(0)

@@ -95,6 +95,7 @@ export async function startRecordingSampler(target: string): Promise<RecordingSa
   const unary: Partial<RunServiceServer> = {
     createRun: ({ request }, callback) => runs.createRun(request, answer(callback)),
     getRun: ({ request }, callback) => runs.getRun(request, answer(callback)),
+    rewindRun: ({ request }, callback) => runs.rewindRun(request, answer(callback)),
     finishRun: ({ request }, callback) => runs.finishRun(request, answer(callback)),
   }
 

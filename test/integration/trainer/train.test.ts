@@ -1,26 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Client, connect, PreconditionError, UnavailableError } from '@keepset/client'
+import { connect, PreconditionError, UnavailableError } from '@keepset/client'
 import { type Sampler, startSampler } from '@keepset/sampler'
-import {
-  bundledDataDirectory,
-  CheckpointError,
-  type EpochRecord,
-  loadCheckpoint,
-  type StartRecord,
-  StoppedError,
-  type TrainOptions,
-  train,
-} from '@keepset/trainer'
+import { bundledDataDirectory, type StartRecord, StoppedError, type TrainOptions, train } from '@keepset/trainer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTinyDataSet } from '../../support/tiny-data-set.js'
+import { readMetrics } from './read-metrics.js'
 
 let sampler: Sampler
 let folder: string
 let data: string
 beforeAll(async () => {
-  sampler = await startSampler({ logLevel: 'silent' })
+  sampler = await startSampler({ store: 'memory', logLevel: 'silent' })
   folder = mkdtempSync(join(tmpdir(), 'keepset-train-'))
   data = join(folder, 'data')
   writeTinyDataSet(data, 501, 50)
@@ -41,14 +33,6 @@ const quick = (options: TrainOptions): TrainOptions => ({
   seed: 3,
   ...options,
 })
-
-/** What an epoch's record says apart from times. */
-const outcome = ({ seconds, secondsSoFar, imagesPerSecond, ...rest }: EpochRecord) => rest
-const readLines = (path: string) =>
-  readFileSync(path, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line))
 
 describe('train', { timeout: 120_000 }, () => {
   it('learns on half of the images, keeps exactly k of them, and accounts for images and time', async () => {
@@ -77,7 +61,9 @@ describe('train', { timeout: 120_000 }, () => {
     for (const part of ['train', 'sampler', 'evaluate', 'total'] as const) {
       expect(summary.seconds[part]).toBeGreaterThanOrEqual(before[part])
     }
-    expect(readLines(metrics)).toEqual([start, ...epochs, summary].map((record) => JSON.parse(JSON.stringify(record))))
+    expect(readMetrics(metrics)).toEqual(
+      [start, ...epochs, summary].map((record) => JSON.parse(JSON.stringify(record))),
+    )
 
     const client = connect(sampler.addresses.grpc)
     const info = await client.getRun('learns')
@@ -154,9 +140,9 @@ describe('train', { timeout: 120_000 }, () => {
     const metrics = join(folder, 'kept.jsonl')
     const options = quick({ runId: 'over', epochs: 1, metrics })
     await train(options)
-    const lines = readLines(metrics)
+    const lines = readMetrics(metrics)
     await expect(train({ ...options, address: '127.0.0.1:1', connectTimeout: 1 })).rejects.toThrow(UnavailableError)
-    expect(readLines(metrics)).toEqual(lines)
+    expect(readMetrics(metrics)).toEqual(lines)
     await expect(train({ ...options, metrics: join(folder, 'other.jsonl') })).rejects.toThrow(PreconditionError)
   })
 
@@ -235,135 +221,5 @@ describe('train', { timeout: 120_000 }, () => {
     await expect(train(quick({ metrics: join(data, 't10k-labels-idx1-ubyte', 'metrics') }))).rejects.toThrow(
       /^metrics: .* cannot be written \(E[A-Z]+\): give another file$/,
     )
-  })
-})
-
-describe('train with a checkpoint', { timeout: 120_000 }, () => {
-  /** Trains and stops after the given batch of the given epoch, as a signal would. */
-  async function trainUntil(options: TrainOptions, epoch: number, batch: number): Promise<void> {
-    const stop = new AbortController()
-    let current = -1
-    let batches = 0
-    const progress = {
-      epochPlanned: (planned: number) => {
-        current = planned
-        batches = 0
-      },
-      batchTrained: () => {
-        batches++
-        if (current === epoch && batches === batch) stop.abort()
-      },
-    }
-    await expect(train(options, { progress, signal: stop.signal })).rejects.toThrow(StoppedError)
-  }
-
-  it.each(['ucb', 'epsilon_greedy'] as const)(
-    'goes on after a stop in mid-epoch exactly as an undisturbed training: %s, augmented',
-    async (policy) => {
-      const folderOf = (name: string) => join(folder, `${policy}-${name}`)
-      const options = quick({ policy, augment: true })
-      const whole = await train({ ...options, runId: `${policy}-whole`, checkpoint: folderOf('whole') })
-
-      const metrics = `${folderOf('parts')}.jsonl`
-      const parts = { ...options, runId: `${policy}-parts`, checkpoint: folderOf('parts'), metrics, resume: true }
-      await trainUntil(parts, 0, 2)
-      await trainUntil(parts, 2, 3)
-      expect(loadCheckpoint(folderOf('parts'))?.nextEpoch).toBe(2)
-      const resumed = await train(parts)
-
-      expect(resumed.epochs.map(outcome)).toEqual(whole.epochs.map(outcome))
-      const states = ['whole', 'parts'].map((name) => loadCheckpoint(folderOf(name))?.state)
-      expect(states[1]).toEqual(states[0])
-      expect(readLines(metrics).map(({ type, epoch }) => (epoch === undefined ? type : `${type} ${epoch}`))).toEqual([
-        'start',
-        'epoch 0',
-        'epoch 1',
-        'resume 2',
-        'epoch 2',
-        'epoch 3',
-        'summary',
-      ])
-      const [last, ...earlier] = resumed.epochs.map(({ secondsSoFar }) => secondsSoFar.total).reverse()
-      expect(last).toBeGreaterThan(Math.max(...earlier))
-    },
-  )
-
-  it('takes the name of the run from the checkpoint, and has nothing to do once all epochs are done', async () => {
-    const options = quick({ checkpoint: join(folder, 'done'), epochs: 2 })
-    const first = await train(options)
-    const again = await train({ ...options, resume: true })
-    expect(again.start).toEqual(first.start)
-    expect(again.epochs).toEqual(first.epochs)
-    expect(again.summary).toMatchObject({ runId: first.summary.runId, testAccuracy: first.summary.testAccuracy })
-  })
-
-  it('refuses to go on with other settings, and to overwrite what was not asked for', async () => {
-    const options = quick({ checkpoint: join(folder, 'settings'), epochs: 1 })
-    await train(options)
-    await expect(train({ ...options, resume: true, batchSize: 64, limit: 500 })).rejects.toThrow(
-      /batchSize \(32 in the checkpoint, 64 now\), data \(not the same images\), limit \(unset in the checkpoint, 500 now\)/,
-    )
-    await expect(train(options)).rejects.toThrow(CheckpointError)
-  })
-
-  /** A sampler of its own, with a client. */
-  async function withSampler(work: (client: Client, address: string) => Promise<void>): Promise<void> {
-    const own = await startSampler({ logLevel: 'silent' })
-    const client = connect(own.addresses.grpc)
-    try {
-      await work(client, own.addresses.grpc)
-    } finally {
-      client.close()
-      await own.stop()
-    }
-  }
-  const remedy = 'The training must start anew, without --resume, in another folder or with the checkpoint removed'
-
-  it('says that the sampler no longer has the run where it was started anew, and leaves no run behind', async () => {
-    const options = quick({ runId: 'lost', checkpoint: join(folder, 'lost') })
-    await withSampler((_, address) => trainUntil({ ...options, address }, 1, 1))
-    await withSampler(async (client, address) => {
-      const resumed = train({ ...options, address, resume: true })
-      await expect(resumed).rejects.toThrow(CheckpointError)
-      await expect(resumed).rejects.toThrow(
-        `The sampler no longer has the run lost: runs in a sampler's memory end with its process. ${remedy}.`,
-      )
-      for await (const run of client.listRuns()) expect.unreachable(run.runId)
-    })
-  })
-
-  const changed: [
-    what: string,
-    change: (client: Client, options: TrainOptions) => Promise<unknown>,
-    problem: string,
-  ][] = [
-    [
-      'that went on without the checkpoint',
-      (client) => client.openRun('changed').then((run) => run.planEpoch(2)),
-      "The sampler's run changed is at epoch 3, the checkpoint at epoch 1: they have parted",
-    ],
-    [
-      'that was finished',
-      (client) => client.openRun('changed').then((run) => run.finish()),
-      "The sampler's run changed was finished before its training was",
-    ],
-    [
-      'that is another one of the same name',
-      async (client, options) => {
-        await client.deleteRun('changed')
-        await trainUntil({ ...options, seed: 4, checkpoint: `${options.checkpoint}-other` }, 1, 1)
-      },
-      "The sampler's run changed is another one, with other settings",
-    ],
-  ]
-  it.each(changed)('refuses to go on with a run %s', async (what, change, problem) => {
-    await withSampler(async (client, address) => {
-      const options = quick({ runId: 'changed', address, checkpoint: join(folder, what) })
-      await trainUntil(options, 1, 1)
-      await change(client, options)
-      const resumed = train({ ...options, resume: true })
-      await expect(resumed).rejects.toThrow(CheckpointError)
-      await expect(resumed).rejects.toThrow(`${problem}. ${remedy}, and with another --run-id.`)
-    })
   })
 })

@@ -78,8 +78,12 @@ const groups: Readonly<Record<string, readonly Flag[]>> = {
   ],
   'Results:': [
     text('metrics', 'file', 'write metrics as JSON lines, overwriting the file', 'none'),
-    text('checkpoint', 'folder', 'keep a checkpoint, written after each epoch', 'none'),
-    toggle('resume', 'true|false', 'go on after the last epoch in the checkpoint'),
+    text('checkpoint', 'folder', 'keep a checkpoint, written at the start and after each epoch', 'none'),
+    toggle(
+      'resume',
+      'true|false',
+      'go on after the last epoch in the checkpoint; an epoch that was cut off is trained again from its start',
+    ),
   ],
 }
 

@@ -1,4 +1,11 @@
-import { DeadlineError, KeepsetError, PreconditionError, RunExistsError, UnavailableError } from '@keepset/client'
+import {
+  AbortedError,
+  DeadlineError,
+  KeepsetError,
+  PreconditionError,
+  RunExistsError,
+  UnavailableError,
+} from '@keepset/client'
 import { Command, CommanderError } from 'commander'
 import { BackendUnavailableError } from '../backends/load-backend.js'
 import { DataError } from '../data/data-error.js'
@@ -86,6 +93,10 @@ function explain(error: unknown, options: TrainOptions, command: Command): { tex
   if (error instanceof PreconditionError || error instanceof RunExistsError) {
     const remedy = 'Give another --run-id, or go on from its checkpoint with --checkpoint and --resume.'
     return { text: `${error.message} ${remedy}`, code: exitCodes.failed }
+  }
+  if (error instanceof AbortedError && error.reason === 'STALE_GENERATION') {
+    const cause = 'its run was taken back since, by another trainer that resumed it or by "keepset runs rewind"'
+    return { text: `this training is over: ${cause} (${error.message})`, code: exitCodes.failed }
   }
   if (error instanceof KeepsetError) return { text: error.message, code: exitCodes.failed }
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), code: exitCodes.failed }

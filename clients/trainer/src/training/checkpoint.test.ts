@@ -29,7 +29,6 @@ const makeCheckpoint = (nextEpoch: number): Checkpoint => ({
   runId: 'some-run',
   settings,
   nextEpoch,
-  lastSequence: 79,
   records: [
     {
       type: 'resume',

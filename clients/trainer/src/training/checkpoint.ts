@@ -23,14 +23,12 @@ export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
 
-/** All that a training needs to go on after an epoch. */
+/** All that a training needs to go on at the start of an epoch. */
 export interface Checkpoint {
   readonly runId: string
   readonly settings: TrainingSettings
   /** Epochs that are finished: all below this. */
   readonly nextEpoch: number
-  /** Reports sent for the last finished epoch. */
-  readonly lastSequence: number
   /** Metrics so far. */
   readonly records: readonly MetricsRecord[]
   /** Weights and the state of the optimiser. */
@@ -55,7 +53,6 @@ const headerSchema = z.object({
   /** Whoever goes on compares them one by one with its own. */
   settings: z.custom<TrainingSettings>(isObject, 'must be an object'),
   nextEpoch: wholeNumber,
-  lastSequence: wholeNumber,
   records: z
     .array(
       z.custom<MetricsRecord>(

@@ -58,6 +58,11 @@ export function formatSummary(summary: SummaryRecord): string {
   )
 }
 
+/** The line that says why nothing goes on. */
+export function formatWait(address: string, seconds: number): string {
+  return `the sampler at ${address} has not answered for ${seconds} seconds: waiting for it`
+}
+
 function formatSeconds({ train, sampler, evaluate, total }: Seconds): string {
   return `${total.toFixed(1)} s (training ${train.toFixed(1)}, sampler ${sampler.toFixed(1)}, evaluation ${evaluate.toFixed(1)})`
 }

@@ -9,9 +9,11 @@ import {
 import { type Checkpoint, CheckpointError } from './checkpoint.js'
 
 /**
- * Creates the run of a new training; finds that of a checkpoint again, which must stand where the checkpoint goes on.
+ * Creates the run of a new training. For a checkpoint, finds its run again and takes it back to the start of the epoch at which the
+ * checkpoint goes on, whatever the run did since: a trainer that still goes on from an earlier start is shut out. Where the checkpoint
+ * has all epochs behind it, the run stays as it is.
  *
- * @throws {CheckpointError} if the sampler no longer has the checkpoint's run, or it is not as the checkpoint left it
+ * @throws {CheckpointError} if the sampler does not have the checkpoint's run, or no longer the start of that epoch
  */
 export async function openRun(
   client: Client,
@@ -21,41 +23,50 @@ export async function openRun(
   if (!checkpoint) return client.createRun(settings)
   try {
     const problem = whyNotThere(await client.getRun(checkpoint.runId), checkpoint)
-    if (problem !== undefined) throw cannotGoOn(problem, besideTaken)
     // The run is there, so this creates none; it refuses one of the same name with other settings.
-    return await client.createRun(settings)
+    const run = await client.createRun(settings)
+    if (problem !== undefined) throw new CheckpointError(problem)
+    if (isUnfinished(checkpoint)) await run.rewind(checkpoint.nextEpoch)
+    return run
   } catch (error) {
-    if (error instanceof RunNotFoundError) {
-      throw cannotGoOn(
-        `The sampler no longer has the run ${checkpoint.runId}: runs in a sampler's memory end with its process`,
-        '',
-        error,
-      )
-    }
+    if (error instanceof RunNotFoundError) throw new CheckpointError(notThere(checkpoint), { cause: error })
     if (error instanceof RunExistsError) {
-      throw cannotGoOn(`The sampler's run ${checkpoint.runId} is another one, with other settings`, besideTaken, error)
+      throw new CheckpointError(
+        `The sampler's run ${checkpoint.runId} is another one, with other settings: ${startAnew}, and with another --run-id.`,
+        { cause: error },
+      )
     }
     throw error
   }
 }
 
-/** Why the run cannot give the plan at which the checkpoint goes on; undefined if it can. */
-function whyNotThere({ runId, state, nextEpoch }: RunInfo, checkpoint: Checkpoint): string | undefined {
-  const wanted = checkpoint.nextEpoch
-  if (nextEpoch !== wanted && nextEpoch !== wanted + 1) {
-    return `The sampler's run ${runId} is at epoch ${nextEpoch}, the checkpoint at epoch ${wanted}: they have parted`
-  }
-  return state === 'finished' && wanted < checkpoint.settings.epochs
-    ? `The sampler's run ${runId} was finished before its training was`
-    : undefined
+const startAnew = 'the training must start anew, without --resume, in another folder or with the checkpoint removed'
+
+function isUnfinished({ nextEpoch, settings }: Checkpoint): boolean {
+  return nextEpoch < settings.epochs
 }
 
-/** What a new training needs too where the run's name is taken. */
-const besideTaken = ', and with another --run-id'
-
-function cannotGoOn(problem: string, more: string, cause?: unknown): CheckpointError {
-  return new CheckpointError(
-    `${problem}. The training must start anew, without --resume, in another folder or with the checkpoint removed${more}.`,
-    { cause },
+function notThere(checkpoint: Checkpoint): string {
+  const there = `The sampler does not have the run ${checkpoint.runId}`
+  if (!isUnfinished(checkpoint)) return `${there}, but all of its epochs are trained: the checkpoint has the weights.`
+  return (
+    `${there}: with --store memory it loses its runs when its process ends, with --store file it has those of its --data-dir. ` +
+    `Start it with the --data-dir that it had; where the run is lost, ${startAnew}.`
   )
+}
+
+/** Why the run cannot go back to where the checkpoint goes on; undefined if it can, or need not. */
+function whyNotThere({ runId, nextEpoch, epochStarts }: RunInfo, checkpoint: Checkpoint): string | undefined {
+  const wanted = checkpoint.nextEpoch
+  if (!isUnfinished(checkpoint) || epochStarts.includes(wanted)) return undefined
+  const there = `The checkpoint goes on at epoch ${wanted}, and the sampler's run ${runId}`
+  const remedy = `Put back a checkpoint that goes on at one of these, or else ${startAnew}, and with another --run-id.`
+  return wanted > nextEpoch
+    ? `${there} has come no further than the start of epoch ${nextEpoch}; it can go on at ${inWords(epochStarts)}. ${remedy}`
+    : `${there} can only go back to the start of ${inWords(epochStarts)}. ${remedy} The sampler keeps as many starts as its --epoch-starts says.`
+}
+
+function inWords(epochs: readonly number[]): string {
+  const list = new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(epochs.map(String))
+  return `${epochs.length === 1 ? 'epoch' : 'epochs'} ${list}`
 }

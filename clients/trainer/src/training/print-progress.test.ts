@@ -75,6 +75,11 @@ describe('LineProgress', () => {
     )
   })
 
+  it('says that the sampler does not answer', () => {
+    new LineProgress(output).samplerAwaited('far:1', 5)
+    expect(printed()).toBe('the sampler at far:1 has not answered for 5 seconds: waiting for it\n')
+  })
+
   it('names a loss that is not finite', () => {
     new LineProgress(output).epochFinished({ ...epoch, loss: null })
     expect(printed()).toContain('loss not finite')
@@ -104,5 +109,23 @@ describe('BarProgress', () => {
     expect(text).toMatch(/epoch 3 of 12 ░+ 0 % {2}loss - {2}- images\/s {2}kept 50\.0 % {2}- left/)
     expect(text).toMatch(/epoch 3 of 12 █+░+ 50 % {2}loss 0\.5000 {2}[\d,]+ images\/s {2}kept 50\.0 % {2}\d+ s left/)
     expect(text).toMatch(/epoch {2}3 of 12 {2}loss 0\.1234[^\n]*\n$/)
+  })
+
+  it('gives way to the line that says that the sampler does not answer, and comes back with the next batch', () => {
+    const terminal = Object.assign(output, { isTTY: true, columns: 200, cursorTo: () => true })
+    const progress = new BarProgress(terminal)
+    progress.started(start)
+    progress.samplerAwaited('far:1', 5)
+    progress.epochPlanned(3, 12, plan)
+    progress.batchTrained(1_250, 0.75)
+    progress.samplerAwaited('far:1', 5)
+    const waiting = printed()
+    expect(waiting.match(/the sampler at far:1 has not answered for 5 seconds: waiting for it\n/g)).toHaveLength(2)
+    expect(waiting).toMatch(/waiting for it\n$/)
+    progress.batchTrained(2_500, 0.5)
+    expect(printed()).toMatch(
+      /epoch 3 of 12 █+░+ 50 % {2}loss 0\.5000 {2}[\d,]+ images\/s {2}kept 50\.0 % {2}\d+ s left/,
+    )
+    progress.stop()
   })
 })

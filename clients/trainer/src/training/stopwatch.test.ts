@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StoppedError } from './stop.js'
-import { Stopwatch, secondsBetween } from './stopwatch.js'
+import { longWait, Stopwatch, secondsBetween } from './stopwatch.js'
 
 /** A clock that moves only when told to: in seconds. */
 let now = 0
@@ -40,6 +40,38 @@ describe('Stopwatch', () => {
     await stopwatch.measure('evaluate', () => pass(3))
     expect(stopwatch.read()).toEqual({ train: 10, sampler: 1, evaluate: 5, total: 17 })
     expect(secondsBetween(before, stopwatch.read())).toEqual({ train: 0, sampler: 0, evaluate: 3, total: 3 })
+  })
+})
+
+describe('a long wait', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** Has the stopwatch measure work that takes so long. Returns how often it told of a long wait by then, and later. */
+  async function tellings(part: 'train' | 'sampler' | 'evaluate', milliseconds: number) {
+    const told = vi.fn()
+    const measured = new Stopwatch(undefined, told).measure(
+      part,
+      () => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)),
+    )
+    await vi.advanceTimersByTimeAsync(milliseconds)
+    await measured
+    await vi.advanceTimersByTimeAsync(1e6)
+    return told.mock.calls.length
+  }
+
+  it('for the sampler is told of once, while it lasts', async () => {
+    expect(await tellings('sampler', 1000 * longWait - 1)).toBe(0)
+    expect(await tellings('sampler', 1000 * longWait + 1)).toBe(1)
+    expect(await tellings('sampler', 10_000 * longWait)).toBe(1)
+  })
+
+  it.each(['train', 'evaluate'] as const)('for the part %s is not', async (part) => {
+    expect(await tellings(part, 10_000 * longWait)).toBe(0)
   })
 })
 

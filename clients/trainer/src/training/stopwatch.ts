@@ -4,7 +4,7 @@ import { unlessStopped } from './stop.js'
 export interface Seconds {
   /** Making batches and training steps. */
   readonly train: number
-  /** Waiting for the sampler: creating the run, plans, batches of plans, handing over and flushing reports, finishing the run. */
+  /** Waiting for the sampler: opening the run, plans, batches of plans, handing over and flushing reports, finishing the run. */
   readonly sampler: number
   /** Evaluation on the test set. */
   readonly evaluate: number
@@ -17,23 +17,33 @@ export type TimedPart = Exclude<keyof Seconds, 'total'>
 
 const zero: Seconds = { train: 0, sampler: 0, evaluate: 0, total: 0 }
 
+/** Seconds after which a wait for the sampler is told of. */
+export const longWait = 5
+
 /** Adds up the time that each part of a training takes. Parts must not be measured inside each other. */
 export class Stopwatch {
   readonly #parts: Record<TimedPart, number>
   readonly #start: number
+  readonly #onLongWait: () => void
 
-  /** @param before seconds that an interrupted training had taken, to go on from */
-  constructor(before: Seconds = zero) {
+  /**
+   * @param before seconds that an interrupted training had taken, to go on from
+   * @param onLongWait called once in each wait for the sampler that takes longer than {@link longWait}, while it lasts
+   */
+  constructor(before: Seconds = zero, onLongWait: () => void = () => {}) {
     this.#parts = { train: before.train, sampler: before.sampler, evaluate: before.evaluate }
     this.#start = performance.now() - before.total * 1000
+    this.#onLongWait = onLongWait
   }
 
   /** Runs the work and adds the time until it settles. */
   async measure<T>(part: TimedPart, work: () => T | Promise<T>): Promise<T> {
     const start = performance.now()
+    const timer = part === 'sampler' ? setTimeout(this.#onLongWait, 1000 * longWait) : undefined
     try {
       return await work()
     } finally {
+      clearTimeout(timer)
       this.#parts[part] += (performance.now() - start) / 1000
     }
   }

@@ -17,24 +17,16 @@ export interface EpochContext {
   readonly signal: AbortSignal | undefined
 }
 
-/** What became of an epoch. */
-export interface EpochOutcome {
-  /** Mean training loss of the images, each before its own step. */
-  readonly loss: number
-  /** Batches trained on, which is also the number of reports. */
-  readonly batchCount: number
-}
-
 /**
  * Trains on a plan, batch after batch, and hands the losses of each to the sampler.
  *
+ * @returns mean training loss of the images, each before its own step
  * @throws {StoppedError} after the batch in which the signal asked to stop, unless it is the last one
  */
-export async function trainEpoch(context: EpochContext, epoch: number, plan: Plan): Promise<EpochOutcome> {
+export async function trainEpoch(context: EpochContext, epoch: number, plan: Plan): Promise<number> {
   const { settings, classifier, maker, stopwatch, progress, signal } = context
   let lossSum = 0
   let position = 0
-  let batchCount = 0
   for await (const batch of stopwatch.measureEach('sampler', plan.batches(settings.batchSize), signal)) {
     const losses = await stopwatch.measure('train', () => {
       const done = (epoch + batch.startPosition / plan.positionCount) / settings.epochs
@@ -45,11 +37,10 @@ export async function trainEpoch(context: EpochContext, epoch: number, plan: Pla
     await stopwatch.measure('sampler', () => plan.report(batch, losses))
     for (const loss of losses) lossSum += loss
     position += losses.length
-    batchCount++
     progress.batchTrained?.(position, lossSum / position)
     // All are trained on: to wait for the plan's end would be to stop there, and to throw the epoch away.
     if (position === plan.positionCount) break
     throwIfStopped(signal)
   }
-  return { loss: lossSum / position, batchCount }
+  return lossSum / position
 }

@@ -1,10 +1,10 @@
 import type { Plan, Run } from '@keepset/client'
-import { type Checkpoint, saveCheckpoint } from './checkpoint.js'
+import { saveCheckpoint } from './checkpoint.js'
 import { type Evaluation, evaluate } from './evaluate.js'
 import type { EpochRecord, MetricsLog, SummaryRecord } from './metrics.js'
 import { throwIfStopped, unlessStopped } from './stop.js'
 import { type Seconds, secondsBetween } from './stopwatch.js'
-import { type EpochContext, type EpochOutcome, trainEpoch } from './train-epoch.js'
+import { type EpochContext, trainEpoch } from './train-epoch.js'
 
 /** What the epochs of a run are trained with. */
 export interface RunContext extends EpochContext {
@@ -14,8 +14,8 @@ export interface RunContext extends EpochContext {
   readonly connectTimeout: number
   /** Images in the test set. */
   readonly testCount: number
-  /** Where to go on; undefined = at epoch 0. */
-  readonly checkpoint: Checkpoint | undefined
+  /** First epoch to train. */
+  readonly firstEpoch: number
   /** Where to keep checkpoints; undefined = nowhere. */
   readonly checkpointDirectory: string | undefined
 }
@@ -23,42 +23,38 @@ export interface RunContext extends EpochContext {
 /**
  * Trains and evaluates the epochs that are left, then finishes the run.
  *
- * A checkpoint is written when every report of its epoch is acknowledged and before the next plan is asked for: so the
- * sampler never is more than one plan ahead of a checkpoint, and that plan it gives again.
+ * A checkpoint is written before the first plan is asked for, so that a training that is cut off in its first epoch finds its run again, and
+ * after each epoch when all of its reports are acknowledged. So the sampler never is more than one plan ahead of a checkpoint, and has the start of
+ * that epoch.
  *
  * An epoch whose batches are all trained on is finished, down to its checkpoint, before the training stops.
  *
  * @throws {StoppedError} if the signal asks to stop
  */
 export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
-  const { run, settings, classifier, maker, stopwatch, progress, signal, log, checkpoint } = context
+  const { run, settings, classifier, maker, stopwatch, progress, signal, log, checkpointDirectory } = context
   const waitForSampler = <T>(work: () => Promise<T>, grace?: number) =>
     stopwatch.measure('sampler', () => unlessStopped(signal, work(), grace))
+  const keepCheckpoint = async (nextEpoch: number) => {
+    if (checkpointDirectory === undefined) return
+    const { runId } = run
+    const state = await classifier.getState()
+    saveCheckpoint(checkpointDirectory, { runId, settings, nextEpoch, records: log.records, state })
+  }
 
-  for (let epoch = checkpoint?.nextEpoch ?? 0; epoch < settings.epochs; epoch++) {
+  if (context.firstEpoch === 0) await keepCheckpoint(0)
+  for (let epoch = context.firstEpoch; epoch < settings.epochs; epoch++) {
     throwIfStopped(signal)
     const before = stopwatch.read()
-    const resumed = epoch === checkpoint?.nextEpoch
-    const plan = await waitForSampler(() =>
-      run.planEpoch(epoch, resumed ? { lastSequence: checkpoint.lastSequence } : {}),
-    )
+    const plan = await waitForSampler(() => run.planEpoch(epoch))
     progress.epochPlanned?.(epoch, settings.epochs, plan)
-    const outcome = await trainEpoch(context, epoch, plan)
+    const loss = await trainEpoch(context, epoch, plan)
     // Before the evaluation, so that no report's way to the sampler hides behind it.
     await waitForSampler(() => run.flush(), context.connectTimeout)
     const evaluation = await stopwatch.measure('evaluate', () => evaluate(classifier, maker, context.testCount))
-    const record = makeRecord(plan, outcome, evaluation, log.epochs.at(-1), before, stopwatch.read())
+    const record = makeRecord(plan, loss, evaluation, log.epochs.at(-1), before, stopwatch.read())
     log.append(record)
-    if (context.checkpointDirectory !== undefined) {
-      saveCheckpoint(context.checkpointDirectory, {
-        runId: run.runId,
-        settings,
-        nextEpoch: epoch + 1,
-        lastSequence: outcome.batchCount,
-        records: log.records,
-        state: await classifier.getState(),
-      })
-    }
+    await keepCheckpoint(epoch + 1)
     progress.epochFinished?.(record)
   }
 
@@ -81,7 +77,7 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
 
 function makeRecord(
   plan: Plan,
-  outcome: EpochOutcome,
+  loss: number,
   evaluation: Evaluation,
   previous: EpochRecord | undefined,
   before: Seconds,
@@ -91,7 +87,7 @@ function makeRecord(
   return {
     type: 'epoch',
     epoch: plan.epoch,
-    loss: finiteOrNull(outcome.loss),
+    loss: finiteOrNull(loss),
     testLoss: finiteOrNull(evaluation.loss),
     testAccuracy: evaluation.accuracy,
     keptCount: plan.keptCount,

@@ -88,9 +88,9 @@ const schema = z.strictObject({
   nonFinite: oneOf(['ignore', 'reject']).default('ignore'),
   /** JSON-lines file to write metrics to; one that is there is overwritten. Default: none. */
   metrics: path.optional(),
-  /** Folder to keep a checkpoint in, written after each epoch. Default: none. */
+  /** Folder to keep a checkpoint in, written at the start and after each epoch. Default: none. */
   checkpoint: path.optional(),
-  /** Go on after the last epoch in the checkpoint; without one there, start at epoch 0. */
+  /** Go on after the last epoch in the checkpoint: an epoch that was cut off is trained again from its start. Without one there, start at epoch 0. */
   resume: z.boolean('must be true or false').default(false),
 })
 

@@ -11,4 +11,6 @@ export interface TrainProgress {
   batchTrained?(position: number, loss: number): void
   epochFinished?(record: EpochRecord): void
   finished?(summary: SummaryRecord): void
+  /** The sampler has not answered for `seconds`; the training goes on waiting. Once for each such wait. */
+  samplerAwaited?(address: string, seconds: number): void
 }

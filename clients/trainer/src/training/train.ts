@@ -12,7 +12,7 @@ import { openRun } from './open-run.js'
 import { samplerSettings } from './sampler-settings.js'
 import { settingsOf } from './settings.js'
 import { throwIfStopped, unlessStopped } from './stop.js'
-import { Stopwatch } from './stopwatch.js'
+import { longWait, Stopwatch } from './stopwatch.js'
 import { trainEpochs } from './train-epochs.js'
 import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from './train-options.js'
 import type { TrainProgress } from './train-progress.js'
@@ -39,7 +39,7 @@ export interface TrainResult {
  *
  * @throws {OptionError} if an option is out of range or does not fit the others
  * @throws {DataError} if the data set cannot be read
- * @throws {CheckpointError} if the checkpoint is damaged, in the way, of another training, or the sampler no longer has its run
+ * @throws {CheckpointError} if the checkpoint is damaged, in the way, of another training, or the sampler no longer has its run or the start of its epoch
  * @throws {StoppedError} if the signal asked to stop; the last checkpoint stays good
  * @throws {KeepsetError} if the sampler cannot be reached or refuses a call
  */
@@ -76,7 +76,8 @@ export async function train(input: TrainOptions = {}, hooks: TrainHooks = {}): P
       epoch: checkpoint.nextEpoch,
       ...environment,
     }
-    const stopwatch = new Stopwatch(checkpoint?.records.findLast((record) => record.type === 'epoch')?.secondsSoFar)
+    const secondsBefore = checkpoint?.records.findLast((record) => record.type === 'epoch')?.secondsSoFar
+    const stopwatch = new Stopwatch(secondsBefore, () => progress.samplerAwaited?.(options.address, longWait))
     const run = await stopwatch.measure('sampler', () =>
       unlessStopped(signal, openRun(client, samplerSettings(options, start.runId, data.train.count), checkpoint)),
     )
@@ -95,7 +96,7 @@ export async function train(input: TrainOptions = {}, hooks: TrainHooks = {}): P
       progress,
       signal,
       log,
-      checkpoint,
+      firstEpoch: checkpoint?.nextEpoch ?? 0,
       connectTimeout: options.connectTimeout,
       testCount: data.test.count,
       checkpointDirectory: options.checkpoint,
