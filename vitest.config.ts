@@ -14,7 +14,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['{services,clients,examples}/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['{services,clients,examples}/*/src/**/*.test.ts', '{test,benches}/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     coverage: {

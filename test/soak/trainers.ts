@@ -1,0 +1,153 @@
+import { strictEqual } from 'node:assert/strict'
+import { type Client, connect, type Plan, type Run } from '@keepset/client'
+import { eachRank, PLAN_TIMEOUT_MS, type Training, trainPlan, trainRank, type Witness } from './training.js'
+
+const PATIENCE = { callTimeoutMs: 120_000, giveUpAfterMs: 240_000 }
+
+/**
+ * Reports that may be on their way: few, so that a report that was handed over is not far from being acknowledged, and kills that are
+ * counted in reports fall into the middle of the work.
+ */
+const QUEUE_LIMIT = 8
+
+/** A trainer of all ranks of a run; it ends when every report is acknowledged. */
+export type Trainer = (address: string, training: Training, witness: Witness) => Promise<void>
+
+/** Hands out a client that waits for a sampler that is killed several times in a row; closes it in the end, or when `signal` is aborted. */
+export async function withClient(
+  address: string,
+  signal: AbortSignal,
+  action: (client: Client) => Promise<void>,
+): Promise<void> {
+  const client = connect(address, { ...PATIENCE, reportQueueLimit: QUEUE_LIMIT })
+  const close = () => client.close()
+  signal.addEventListener('abort', close)
+  try {
+    signal.throwIfAborted()
+    await action(client)
+  } finally {
+    signal.removeEventListener('abort', close)
+    close()
+  }
+}
+
+/** Trains from the first epoch to the last; each rank has a Run object of its own. */
+export const trainSteadily: Trainer = (address, training, witness) =>
+  withClient(address, witness.signal, async (client) => {
+    await eachRank(training, async (rank) => {
+      const run = await client.createRun(training.settings)
+      await trainRank(run, rank, training, witness)
+      await run.flush()
+      strictEqual(run.duplicateReports, 0, 'reports that were sent once only were known to the sampler')
+    })
+  })
+
+/** A whole number from 0 to below. */
+type Draw = (below: number) => number
+
+const drawFrom =
+  (random: () => number): Draw =>
+  (below) =>
+    Math.floor(random() * below)
+
+/** Batches of an epoch that is left off in its middle. */
+const MAX_BATCHES = 10
+
+/** Leaves off in the middle of an epoch, `rewinds` times, rewinds to a start that is kept, and trains on; one Run object serves all ranks. */
+export function rewinding(rewinds: number, random: () => number): Trainer {
+  const draw = drawFrom(random)
+  return (address, training, witness) =>
+    withClient(address, witness.signal, async (client) => {
+      const run = await client.createRun(training.settings)
+      const { epochs } = training.settings
+      let from = 0
+      for (let left = rewinds; left > 0; left--) {
+        const last = from + draw(epochs - from)
+        await eachRank(training, async (rank) => {
+          await trainRank(run, rank, training, witness, { from, to: last })
+          witness.tick()
+          const plan = await run.planEpoch(last, { rank, worldSize: training.worldSize, timeoutMs: PLAN_TIMEOUT_MS })
+          await trainPlan(plan, training, witness, 1 + draw(MAX_BATCHES))
+        })
+        const starts = (await run.info()).epochStarts.filter((epoch) => epoch <= last)
+        from = starts[draw(starts.length)] ?? last
+        witness.tick()
+        await run.rewind(from)
+      }
+      await eachRank(training, (rank) => trainRank(run, rank, training, witness, { from, to: epochs }))
+      await run.flush()
+    })
+}
+
+/** Where a trainer can go on: what it saved beside its model. */
+interface Checkpoint {
+  readonly epoch: number
+  readonly startPosition: number
+  readonly reportedSequence: number
+}
+
+function planFrom(run: Run, { epoch, ...rest }: Checkpoint): Promise<Plan> {
+  return run.planEpoch(epoch, { ...rest, timeoutMs: PLAN_TIMEOUT_MS })
+}
+
+/** Trains whole epochs up to before `epoch`; returns where that leaves it. */
+async function trainUpTo(
+  run: Run,
+  from: Checkpoint,
+  epoch: number,
+  training: Training,
+  witness: Witness,
+): Promise<Checkpoint> {
+  let at = from
+  while (at.epoch < epoch) {
+    witness.tick()
+    await trainPlan(await planFrom(run, at), training, witness)
+    at = { epoch: at.epoch + 1, startPosition: 0, reportedSequence: 0 }
+  }
+  return at
+}
+
+/** Trains some batches, saves a checkpoint, and trains some more, whose reports are then on their way. */
+async function trainBeyondCheckpoint(
+  run: Run,
+  from: Checkpoint,
+  training: Training,
+  witness: Witness,
+  draw: Draw,
+): Promise<Checkpoint> {
+  const plan = await planFrom(run, from)
+  const reports = await trainPlan(plan, training, witness, draw(MAX_BATCHES))
+  await run.flush()
+  const checkpoint = {
+    epoch: from.epoch,
+    startPosition: Math.min(from.startPosition + reports * training.batchSize, plan.positionCount),
+    reportedSequence: from.reportedSequence + reports,
+  }
+  await trainPlan(await planFrom(run, checkpoint), training, witness, 1 + draw(MAX_BATCHES))
+  return checkpoint
+}
+
+/**
+ * A trainer of one rank that dies in the middle of some epochs, `deaths` at most, with reports on their way, and goes on in a new client
+ * from its checkpoint: at the position and with the count of reports that it saved.
+ */
+export function dying(deaths: number, random: () => number): Trainer {
+  const draw = drawFrom(random)
+  return async (address, training, witness) => {
+    const { epochs } = training.settings
+    const deathEpochs = new Set(Array.from({ length: deaths }, () => draw(epochs)))
+    let at: Checkpoint = { epoch: 0, startPosition: 0, reportedSequence: 0 }
+    for (const deathEpoch of [...deathEpochs].sort((a, b) => a - b)) {
+      await withClient(address, witness.signal, async (client) => {
+        const run = await client.createRun(training.settings)
+        at = await trainUpTo(run, at, deathEpoch, training, witness)
+        at = await trainBeyondCheckpoint(run, at, training, witness, draw)
+      })
+    }
+    await withClient(address, witness.signal, async (client) => {
+      const run = await client.createRun(training.settings)
+      await trainUpTo(run, at, epochs, training, witness)
+      await run.flush()
+    })
+  }
+}
