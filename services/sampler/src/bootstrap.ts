@@ -47,6 +47,9 @@ function logRuns(logger: Logger): RunListener {
     unloaded: (runId) => logger.info({ runId }, 'idle run left memory'),
     damaged: (runId, err) => logger.error({ runId, err }, 'record damaged'),
     snapshotFailed: (runId, err) => logger.warn({ runId, err }, 'snapshot failed; the run goes on from its journal'),
+    storeFailed: (runId, err) => logger.error({ runId, err }, 'store failed; the caller was told to try again'),
+    releaseFailed: (runId, err) => logger.warn({ runId, err }, 'lease not given back'),
+    sweepFailed: (runId, err) => logger.warn({ runId, err }, 'run not removed; trying again'),
   }
 }
 
@@ -66,17 +69,15 @@ function openStore({ store, dataDir, epochStarts }: Config, logger: Logger): Pro
 }
 
 /** Runs `work` again and again, one at a time; returns what ends that and waits for the last. */
-function repeat(work: () => Promise<void>, seconds: number, logger: Logger): () => Promise<void> {
+function repeat(work: () => Promise<void>, seconds: number): () => Promise<void> {
   let running: Promise<void> = Promise.resolve()
   let isBusy = false
   const timer = setInterval(() => {
     if (isBusy) return
     isBusy = true
-    running = work()
-      .catch((err: unknown) => logger.error({ err }, 'sweeping idle and finished runs failed'))
-      .finally(() => {
-        isBusy = false
-      })
+    running = work().finally(() => {
+      isBusy = false
+    })
   }, seconds * 1000)
   return () => {
     clearInterval(timer)
@@ -98,6 +99,9 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
     clock: Date.now,
     selector: { select: async (policy, input) => selectKeptSet(policy, input) },
     listener: logRuns(log),
+  }).catch(async (error: unknown) => {
+    await store.close()
+    throw error
   })
   const drain = new AbortController()
   setMaxListeners(0, drain.signal) // Every call that waits or streams listens.
@@ -114,7 +118,7 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
   const addresses = { grpc: grpc.address, http: web.address }
   log.info({ ...addresses, store: store.durability }, 'listening')
   const reading = registry.readAll(drain.signal)
-  const stopSweeping = repeat(() => registry.sweep(), Math.min(config.idleSeconds, SWEEP_SECONDS), log)
+  const stopSweeping = repeat(() => registry.sweep(), Math.min(config.idleSeconds, SWEEP_SECONDS))
   return {
     addresses,
     stop: async () => {

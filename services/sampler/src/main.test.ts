@@ -66,7 +66,15 @@ test('a port in use exits 1 and names it', async () => {
     other.close()
   })
   const { port } = other.address() as { port: number }
-  const { code, stderr } = await run(['serve', '--listen', `127.0.0.1:${port}`, '--http', '127.0.0.1:0']).ended
+  const { code, stderr } = await run([
+    'serve',
+    '--store',
+    'memory',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--http',
+    '127.0.0.1:0',
+  ]).ended
   expect(code).toBe(1)
   expect(stderr).toContain(`keepset: cannot listen on 127.0.0.1:${port} (--listen)`)
   expect(stderr).toContain('EADDRINUSE')

@@ -114,7 +114,9 @@ test('the generation travels along, and so does that a run is finished', async (
   }
   await first.finishRun('older')
   const imported = await importRun(second, await exportRun(first, 'older'))
-  expect(imported).toEqual(await first.getRun('older'))
+  // Here it counts as finished when it was imported.
+  const { updateTime: _, ...rest } = await first.getRun('older')
+  expect(imported).toMatchObject(rest)
   expect(imported.generation).toBe(3)
   expect((await refused(second.plan({ runId: 'older', epoch: 3, generation: 3 }))).reason).toBe('RUN_FINISHED')
   await second.deleteRun('older')

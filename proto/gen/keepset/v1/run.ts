@@ -96,7 +96,7 @@ export interface Run {
   createTime:
     | Timestamp
     | undefined;
-  /** When the run last changed: created, planned, reported to, rewound or finished, by the sampler's clock. */
+  /** When the run last changed: created, planned, reported to, rewound or finished, by the sampler's clock. A finished run that is imported counts as finished then. */
   updateTime:
     | Timestamp
     | undefined;

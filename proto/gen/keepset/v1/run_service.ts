@@ -99,8 +99,8 @@ export interface RewindRunRequest {
   /** Epoch at whose start the run is to stand: one of its epoch_starts. It is the next epoch that the run plans. */
   epoch: number;
   /**
-   * The generation that the caller knows: ABORTED where the run is in another one, so that of two callers one rewinds. The same request again, its answer having been lost,
-   * is answered and changes nothing. 0 = whatever it is, and then every call rewinds.
+   * The generation that the caller knows: ABORTED where the run is in another one. The same request again is answered and rewinds no second time, until the epoch is planned:
+   * an answer that was lost can be asked for again, and so can several ranks ask that knew the same generation. 0 = whatever it is, and then every call rewinds.
    */
   generation: number;
 }

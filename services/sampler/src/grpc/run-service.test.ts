@@ -36,7 +36,7 @@ test.each([
   const { stubs } = await serveRegistry(SamplerStubs, {
     list: async (_, after) => {
       asked.push(after)
-      return { runs: runs.map((runId) => runFacts(runId)), damaged, hasMore: asked.length === 1 }
+      return { runs: runs.map((runId) => runFacts(runId)), damaged, last, hasMore: asked.length === 1 }
     },
   })
   const list = (pageToken: string) => ask(stubs.runs, RunServiceService.listRuns, { pageSize: 0, pageToken })

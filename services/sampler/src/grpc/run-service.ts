@@ -18,8 +18,7 @@ export function runService(registry: RunRegistry, logger: Logger, drain: AbortSi
     })),
     getRun: unary(logger, drain, async ({ runId }) => ({ run: writeRun(await registry.read(runId)) })),
     listRuns: unary(logger, drain, async ({ pageSize, pageToken }) => {
-      const { runs, damaged, hasMore } = await registry.list(pageSize, readPageToken(pageToken))
-      const last = [...runs.map(({ runId }) => runId), ...damaged].sort().at(-1) ?? ''
+      const { runs, damaged, last, hasMore } = await registry.list(pageSize, readPageToken(pageToken))
       return { runs: runs.map(writeRun), damagedRunIds: damaged, nextPageToken: hasMore ? writePageToken(last) : '' }
     }),
     finishRun: unary(logger, drain, async ({ runId, generation }) => ({

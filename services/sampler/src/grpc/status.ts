@@ -64,6 +64,7 @@ const table: Record<ErrorReason, { code: status; detail?: Detail }> = {
   POSITION_OUT_OF_RANGE: { code: status.OUT_OF_RANGE },
   TOO_MANY_RUNS: { code: status.RESOURCE_EXHAUSTED, detail: retryAfter(60) },
   TOO_MANY_SAMPLES: { code: status.RESOURCE_EXHAUSTED },
+  RUN_NOT_LOADED: { code: status.UNAVAILABLE, detail: retryAfter(5) },
   OUT_OF_MEMORY: { code: status.RESOURCE_EXHAUSTED, detail: retryAfter(60) },
   BARRIER_TIMEOUT: { code: status.DEADLINE_EXCEEDED },
   DRAINING: { code: status.UNAVAILABLE, detail: retryAfter(1) },

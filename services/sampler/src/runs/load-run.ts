@@ -36,7 +36,7 @@ export async function loadRun(
     let unsaved = 0
     for await (const event of events) {
       // The process ended before this epoch's start was saved.
-      if (event.type === 'epoch_planned' && !lease.epochStarts.includes(event.epoch)) {
+      if (event.type === 'epoch_planned' && count > 0 && !lease.epochStarts.includes(event.epoch)) {
         await lease.saveSnapshot({ image: imageOf(run), epochStart: event.epoch }).catch(onSnapshotFailed)
         unsaved = 0
       }

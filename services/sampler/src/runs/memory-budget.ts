@@ -11,13 +11,20 @@ export function runBytes(sampleCount: number): number {
   return FIXED_BYTES + Math.ceil(sampleCount * 26.125)
 }
 
+/** Most bytes that a reading of all statistics takes besides: a copy of the columns. */
+export function readingBytes(sampleCount: number): number {
+  return FIXED_BYTES + sampleCount * 16
+}
+
 /** How the bytes of all runs that are in memory are kept below a limit. */
 export class MemoryBudget {
   readonly #maxBytes: number
   readonly #unloadOne: () => Promise<boolean>
   #used = 0
+  /** The last `take`; they come one after the other, so that what one makes room for is not taken by the next. Never rejects. */
+  #taking: Promise<void> = Promise.resolve()
 
-  /** `unloadOne` makes the run that was idle for longest leave memory; it answers whether there was one. */
+  /** `unloadOne` makes a run that is idle leave memory; it answers whether there was one. */
   constructor(maxBytes: number, unloadOne: () => Promise<boolean>) {
     this.#maxBytes = maxBytes
     this.#unloadOne = unloadOne
@@ -28,18 +35,31 @@ export class MemoryBudget {
     return this.#used
   }
 
+  /** Throws OUT_OF_MEMORY for what could not be had if all the rest were free. */
+  check(runId: string, bytes: number): void {
+    if (bytes <= this.#maxBytes) return
+    const message = `run "${runId}" needs ${bytes} bytes of memory, and this sampler has ${this.#maxBytes} in all (--max-memory-bytes); give it more`
+    throw new RunError('OUT_OF_MEMORY', runId, message)
+  }
+
   /** Takes bytes for a run, making room where that is needed. Rejects with OUT_OF_MEMORY. */
-  async take(runId: string, bytes: number): Promise<void> {
-    while (this.#used + bytes > this.#maxBytes) {
-      if (bytes <= this.#maxBytes && (await this.#unloadOne())) continue
-      const left = Math.max(0, this.#maxBytes - this.#used)
-      const message = `run "${runId}" needs ${bytes} bytes of memory, and this sampler has ${left} left of ${this.#maxBytes} (--max-memory-bytes); finish or delete runs, or give it more`
-      throw new RunError('OUT_OF_MEMORY', runId, message)
-    }
-    this.#used += bytes
+  take(runId: string, bytes: number): Promise<void> {
+    const taken = this.#taking.then(() => this.#takeNext(runId, bytes))
+    this.#taking = taken.catch(() => undefined)
+    return taken
   }
 
   give(bytes: number): void {
     this.#used -= bytes
+  }
+
+  async #takeNext(runId: string, bytes: number): Promise<void> {
+    this.check(runId, bytes)
+    while (this.#used + bytes > this.#maxBytes) {
+      if (await this.#unloadOne()) continue
+      const message = `run "${runId}" needs ${bytes} bytes of memory, and this sampler has ${this.#maxBytes - this.#used} left of ${this.#maxBytes} (--max-memory-bytes); finish or delete runs, or give it more`
+      throw new RunError('OUT_OF_MEMORY', runId, message)
+    }
+    this.#used += bytes
   }
 }

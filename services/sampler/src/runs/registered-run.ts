@@ -35,6 +35,10 @@ export class RegisteredRun {
   #damaged = false
   #isRemoved = false
   #loading: Promise<RunOwner> | undefined
+  /** How often the owner was asked for. */
+  #asked = 0
+  /** How often the run came into memory. */
+  #loads = 0
   #unloading: Promise<void> = Promise.resolve()
 
   constructor(runId: string, parts: RegisteredRunParts) {
@@ -51,6 +55,7 @@ export class RegisteredRun {
 
   /** The owner: at once where the run is in memory, so that calls keep their order; else when it has been loaded. Throws or rejects with RUN_NOT_FOUND, RUN_DAMAGED, OUT_OF_MEMORY. */
   owner(): RunOwner | Promise<RunOwner> {
+    this.#asked++
     if (this.#owner?.isOpen && !this.#isRemoved) return this.#owner
     this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined
@@ -62,10 +67,32 @@ export class RegisteredRun {
   async read(): Promise<RunFacts> {
     if (!this.#owner && !this.#loading) {
       await this.#unloading
-      this.#facts ??= await this.#glance()
-      if (this.#facts && !this.#isRemoved && !this.#owner) return this.#facts
+      const loads = this.#loads
+      const glance = this.#facts ? undefined : await this.#glance()
+      // It may have come into memory meanwhile, gone on, and left again.
+      if (glance?.isAll && loads === this.#loads) this.#facts = glance.facts
+      if (this.#facts && !this.#owner && !this.#loading && !this.#isRemoved) return this.#facts
     }
     return (await this.owner()).read()
+  }
+
+  /** Reads the run for the log's sake: where it comes into memory for that, it leaves again unless it was called meanwhile. */
+  async look(): Promise<void> {
+    const wasOut = !this.#owner && !this.#loading
+    const asked = this.#asked
+    await this.read()
+    if (wasOut && this.#asked <= asked + 1) await this.unload()
+  }
+
+  /** The same as `read`, and where the run cannot come into memory now, what its last snapshot tells. */
+  async readOrGlance(): Promise<RunFacts> {
+    try {
+      return await this.read()
+    } catch (error) {
+      const isFinal = !(error instanceof RunError) || ['RUN_NOT_FOUND', 'RUN_DAMAGED'].includes(error.reason)
+      if (isFinal) throw error
+      return this.#facts ?? (await this.#glance()).facts
+    }
   }
 
   /** When the last call ended; undefined where the run is not in memory, or a call is under way. */
@@ -75,7 +102,7 @@ export class RegisteredRun {
 
   /** When the run was finished; undefined where it is not, or that is not known. */
   get finishTime(): number | undefined {
-    const facts = this.#owner ? this.#owner.facts : this.#facts
+    const facts = this.#owner?.isOpen ? this.#owner.facts : this.#owner ? undefined : this.#facts
     return facts?.isFinished ? facts.updateTime : undefined
   }
 
@@ -105,7 +132,7 @@ export class RegisteredRun {
       await this.#parts.store.remove(this.#runId)
     } catch (error) {
       this.#isRemoved = false
-      throw storeRefusal(this.#runId, error)
+      throw storeRefusal(this.#runId, error, this.#parts.owner.listener)
     }
     this.#parts.budget.give(this.#bytes.record)
   }
@@ -113,10 +140,14 @@ export class RegisteredRun {
   #letGo(owner: RunOwner, error: Error): Promise<void> {
     this.#owner = undefined
     owner.close(error)
-    this.#unloading = owner.release().finally(() => {
-      this.#parts.budget.give(this.#bytes.run)
-      this.#bytes = { ...this.#bytes, run: 0 }
-    })
+    const { budget, owner: parts } = this.#parts
+    this.#unloading = owner
+      .release()
+      .catch((problem: Error) => parts.listener.releaseFailed(this.#runId, problem))
+      .finally(() => {
+        budget.give(this.#bytes.run)
+        this.#bytes = { ...this.#bytes, run: 0 }
+      })
     return this.#unloading
   }
 
@@ -135,7 +166,10 @@ export class RegisteredRun {
         async ({ spec }) => {
           accept(spec.sampleCount)
           const bytes = runBytes(spec.sampleCount)
-          await budget.take(this.#runId, bytes)
+          budget.check(this.#runId, bytes)
+          await budget.take(this.#runId, bytes).catch(() => {
+            throw notLoaded(this.#runId)
+          })
           taken = bytes
         },
         (error) => owner.listener.snapshotFailed(this.#runId, error),
@@ -143,6 +177,7 @@ export class RegisteredRun {
       this.#owner = new RunOwner(loaded.run, loaded.lease, owner, loaded.unsaved)
       this.#bytes = { ...this.#bytes, run: taken }
       this.#facts = undefined
+      this.#loads++
       owner.listener.loaded(loaded.run, loaded.events, Math.max(0, owner.clock() - start))
       return this.#owner
     } catch (error) {
@@ -151,14 +186,14 @@ export class RegisteredRun {
     }
   }
 
-  /** What the record tells without being read to its end; undefined where events follow its snapshot. */
-  async #glance(): Promise<RunFacts | undefined> {
+  /** What the record tells without being read to its end, and whether that is all: no events follow its snapshot. */
+  async #glance(): Promise<{ facts: RunFacts; isAll: boolean }> {
     this.#assertUsable()
     try {
       const { image, hasEvents, epochStarts } = await this.#parts.store.glance(this.#runId)
       const reader = new ByteReader(image)
       try {
-        return hasEvents ? undefined : factsOfHeader(await readImageHeader(reader), epochStarts)
+        return { facts: factsOfHeader(await readImageHeader(reader), epochStarts), isAll: !hasEvents }
       } finally {
         await reader.close()
       }
@@ -173,9 +208,15 @@ export class RegisteredRun {
   }
 
   #refusal(error: unknown): unknown {
-    if (!isDamage(error)) return storeRefusal(this.#runId, error)
+    if (error instanceof RangeError) return notLoaded(this.#runId) // An array could not be allocated.
+    if (!isDamage(error)) return storeRefusal(this.#runId, error, this.#parts.owner.listener)
     this.#damaged = true
     this.#parts.owner.listener.damaged(this.#runId, error)
     return runDamaged(this.#runId)
   }
+}
+
+function notLoaded(runId: string): RunError {
+  const message = `run "${runId}" is out of memory, and other runs that are being called take what there is (--max-memory-bytes); try again`
+  return new RunError('RUN_NOT_LOADED', runId, message)
 }

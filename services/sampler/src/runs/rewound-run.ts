@@ -1,3 +1,4 @@
+import { isSameSpec } from './check-same-spec.js'
 import { ByteReader } from './image/byte-reader.js'
 import { ImageError } from './image/image-error.js'
 import type { ImageHeader } from './image/image-header.js'
@@ -10,6 +11,9 @@ import type { Run } from './run.js'
 export async function rewoundRun(run: Run, image: ByteStream | undefined, epoch: number, time: number): Promise<Run> {
   const reader = new ByteReader(image ?? imageOf(run))
   const header = await readImageHeader(reader)
+  if (header.runId !== run.runId || !isSameSpec(header.spec, run.spec)) {
+    throw new ImageError(`it is of run "${header.runId}", or of one with other settings`)
+  }
   const rewound = await readImageBody(reader, header, (read) => rewind(read, run.generation + 1, epoch, time))
   await reader.expectEnd()
   if (rewound.nextEpoch !== epoch) throw new ImageError(`it is of epoch ${rewound.nextEpoch} instead of ${epoch}`)

@@ -14,6 +14,7 @@ export type ErrorReason =
   | 'TOO_MANY_RUNS'
   | 'TOO_MANY_SAMPLES'
   | 'OUT_OF_MEMORY'
+  | 'RUN_NOT_LOADED'
   | 'BARRIER_TIMEOUT'
   | 'STALE_GENERATION'
   | 'EPOCH_START_GONE'

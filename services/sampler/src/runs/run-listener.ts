@@ -19,4 +19,10 @@ export interface RunListener {
   damaged(runId: string, error: Error): void
   /** A snapshot could not be written; the record is as good as without it. */
   snapshotFailed(runId: string, error: Error): void
+  /** The store could not do what a call needed; the caller is told to try again, and this says why. */
+  storeFailed(runId: string, error: Error): void
+  /** The lease of a run that left memory could not be given back. */
+  releaseFailed(runId: string, error: Error): void
+  /** A finished run whose time was over could not be removed, or an idle one did not leave memory; that is tried again. */
+  sweepFailed(runId: string, error: Error): void
 }

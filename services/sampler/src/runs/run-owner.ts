@@ -4,6 +4,7 @@ import { checkGeneration, staleGeneration } from './check-generation.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report } from './check-report.js'
 import { writeExport } from './export/write-export.js'
+import { paced } from './image/paced.js'
 import { writeImage } from './image/write-image.js'
 import type { Plan } from './plan.js'
 import type { ByteStream, Clock, RunLease, Selector } from './ports.js'
@@ -58,6 +59,8 @@ export class RunOwner {
   #snapshot: Promise<void> = Promise.resolve()
   /** Weight of the events since the last snapshot. */
   #unsaved: number
+  /** Weight of events at which a snapshot is due in mid-epoch. */
+  #journalLimit: number
   #isSaving = false
   #calls = 0
   #lastCall: number
@@ -69,6 +72,7 @@ export class RunOwner {
     this.#lease = lease
     this.#parts = parts
     this.#unsaved = unsaved
+    this.#journalLimit = journalLimit(run.spec.sampleCount)
     this.#lastCall = parts.clock()
     this.#waitingRoom = new WaitingRoom(run)
   }
@@ -89,7 +93,8 @@ export class RunOwner {
 
   /** When the last call ended; undefined while one is under way. */
   get idleSince(): number | undefined {
-    return this.#calls > 0 || this.#isSaving ? undefined : this.#lastCall
+    const isBusy = this.#calls > 0 || this.#isSaving || this.#changing !== undefined
+    return isBusy ? undefined : this.#lastCall
   }
 
   /** The plan of an epoch: made once, when all ranks have asked and their reports are in. The wait ends after `waitMs`, or when `signal` aborts. */
@@ -128,7 +133,7 @@ export class RunOwner {
         nonFinite: nonFinite - before.nonFinite,
         repeats: repeats - before.repeats,
       }
-      if (this.#unsaved > journalLimit(this.#run.spec.sampleCount) && !this.#isSaving) this.#saveSnapshot()
+      if (this.#unsaved > this.#journalLimit && !this.#isSaving) this.#saveSnapshot()
       this.#waitingRoom.reported(report.rank)
       this.#planIfComplete()
       await durable
@@ -149,7 +154,8 @@ export class RunOwner {
         await durable
         this.#parts.listener.finished(this.#run)
         await this.#snapshot
-        if (this.#unsaved > 0 && this.isOpen) this.#saveSnapshot()
+        const isFree = this.#changing === undefined && !this.#isSaving && this.isOpen
+        if (isFree && this.#unsaved > 0) this.#saveSnapshot()
       }
       await this.#durable
       return this.facts
@@ -178,38 +184,40 @@ export class RunOwner {
     })
   }
 
-  /** The run as it is recorded: what is on its way to the disk is waited for. */
-  read(): Promise<RunFacts> {
-    return this.#track(async () => {
-      while (this.#changing !== undefined) await this.#changing
-      this.#assertOpen()
-      await this.#durable
-      await this.#snapshot
-      return this.facts
+  /** The run as it is now, told when all of that is recorded. */
+  async read(): Promise<RunFacts> {
+    const { facts, capture } = await this.#captureRecorded(() => ({ statistics: { release: () => {} } }))
+    capture.statistics.release()
+    return facts
+  }
+
+  /** What is known of each sample now, told when all of that is recorded. Until the reading is released it counts as a call. */
+  async statistics(onRelease: () => void): Promise<StatisticsReading> {
+    const { facts, capture } = await this.#captureRecorded(() => this.#run.capture())
+    this.#calls++
+    return new StatisticsReading(facts, capture, () => {
+      this.#calls--
+      onRelease()
     })
   }
 
-  /** What is known of each sample, as it is recorded. */
-  statistics(): Promise<StatisticsReading> {
-    return this.#track(async () => {
-      const facts = await this.read()
-      return new StatisticsReading(facts, this.#run.capture())
-    })
-  }
-
-  /** The whole run, as it is recorded when this is first read, in pieces of at most 1 MB. */
+  /** The whole run as it is when this is first read, recorded by then, in pieces of at most 1 MB. */
   async *export(): AsyncGenerator<Uint8Array, void, void> {
     this.#calls++
     try {
-      await this.read()
-      const capture = this.#run.capture()
+      const { capture } = await this.#captureRecorded(() => this.#run.capture())
       try {
         const { runId } = this.#run
-        const epochStarts = [...this.#lease.epochStarts]
-        yield* writeExport({ runId, epochStarts }, this.#images(writeImage(capture), epochStarts))
+        const epochStarts = this.#lease.epochStarts.filter((epoch) => epoch < capture.state.progress.epochsPlanned)
+        yield* writeExport(
+          { runId, epochStarts },
+          this.#images(writeImage(capture), epochStarts, capture.state.generation),
+        )
       } finally {
         capture.statistics.release()
       }
+    } catch (error) {
+      throw this.#refusalOf(error, 'one of the epoch starts')
     } finally {
       this.#calls--
       this.#lastCall = this.#parts.clock()
@@ -238,6 +246,29 @@ export class RunOwner {
     }
   }
 
+  /** What `take` sees at one moment, with the facts of that moment, once everything that happened before it is recorded. */
+  async #captureRecorded<T extends { statistics: { release(): void } }>(
+    take: () => T,
+  ): Promise<{ facts: RunFacts; capture: T }> {
+    this.#calls++
+    try {
+      await this.#snapshot
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      const facts = this.facts
+      const capture = take()
+      try {
+        await this.#durable
+      } catch (error) {
+        capture.statistics.release()
+        throw error
+      }
+      return { facts, capture }
+    } finally {
+      this.#calls--
+    }
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw this.#closed
   }
@@ -245,7 +276,7 @@ export class RunOwner {
   #record(event: RunEvent): Promise<void> {
     const { runId } = this.#run
     const durable = this.#lease.append(event).catch((error: unknown) => {
-      throw storeRefusal(runId, error)
+      throw this.#closed ?? storeRefusal(runId, error, this.#parts.listener)
     })
     // A state that is ahead of its record must answer nobody.
     durable.catch((error: Error) => this.close(error))
@@ -267,11 +298,16 @@ export class RunOwner {
     const covered = this.#unsaved
     this.#unsaved = 0
     this.#isSaving = true
-    const image = writeImage(capture)
+    const image = paced(writeImage(capture))
     this.#snapshot = this.#lease
       .saveSnapshot(epochStart === undefined ? { image } : { image, epochStart })
+      .then(() => {
+        this.#journalLimit = journalLimit(capture.spec.sampleCount)
+      })
       .catch((error: Error) => {
         this.#unsaved += covered
+        // Not again with every report while the disk is full.
+        this.#journalLimit = this.#unsaved + journalLimit(capture.spec.sampleCount)
         this.#parts.listener.snapshotFailed(this.#run.runId, error)
       })
       .finally(() => {
@@ -329,7 +365,7 @@ export class RunOwner {
   }
 
   async #rewindTo(epoch: number): Promise<void> {
-    const { runId, generation } = this.#run
+    const { generation } = this.#run
     try {
       await this.#durable
       await this.#snapshot
@@ -339,23 +375,33 @@ export class RunOwner {
       this.#assertOpen()
       const capture = rewound.capture()
       await this.#lease
-        .saveSnapshot({ image: writeImage(capture), epochStart: epoch })
+        .saveSnapshot({ image: paced(writeImage(capture)), epochStart: epoch })
         .finally(() => capture.statistics.release())
       this.#unsaved = 0
       this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
       this.#run = rewound
       this.#waitingRoom = new WaitingRoom(rewound)
     } catch (error) {
-      if (!isDamage(error)) throw storeRefusal(runId, error)
-      this.#parts.listener.damaged(runId, error)
-      const message = `what is kept of the start of epoch ${epoch} of run "${runId}" is damaged, the sampler's log says where; the run itself is not: it can go on, or back to another epoch`
-      throw new RunError('RUN_DAMAGED', runId, message)
+      throw this.#refusalOf(error, `the start of epoch ${epoch}`)
     }
   }
 
+  /** What a caller is told where the record could not be read or written. Damage of what is kept besides the run is not damage of the run. */
+  #refusalOf(error: unknown, what: string): unknown {
+    const { runId } = this.#run
+    if (!isDamage(error)) return storeRefusal(runId, error, this.#parts.listener)
+    this.#parts.listener.damaged(runId, error)
+    const message = `${what} kept of run "${runId}" is damaged, the sampler's log says which and where; the run itself is not: it can go on, or back to another epoch`
+    return new RunError('RUN_DAMAGED', runId, message)
+  }
+
   /** The image of the run, then those of the epoch starts, which stay the same as long as the run is not rewound. */
-  async *#images(image: ByteStream, epochStarts: readonly number[]): AsyncGenerator<ByteStream, void, void> {
-    const { runId, generation } = this.#run
+  async *#images(
+    image: ByteStream,
+    epochStarts: readonly number[],
+    generation: number,
+  ): AsyncGenerator<ByteStream, void, void> {
+    const { runId } = this.#run
     yield image
     for (const epoch of epochStarts) {
       if (this.#run.generation !== generation || !this.#lease.epochStarts.includes(epoch)) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from '../store/memory/memory-store.js'
-import { runBytes } from './memory-budget.js'
+import { readingBytes, runBytes } from './memory-budget.js'
 import type { RunStore, Snapshot } from './ports.js'
 import type { RunLimits } from './run-limits.js'
 import type { RunListener } from './run-listener.js'
@@ -163,37 +163,112 @@ describe('a run out of memory', () => {
     expect((await waiting).epoch).toBe(0)
   })
 
-  it('gives its place to one that is called, the longest idle first; none may leave while it is called', async () => {
+  it('gives its place to another one, the longest idle first, but not in the middle of a training', async () => {
     let now = 0
     const store = memory()
-    const bytes = runBytes(40) + store.recordBytes(40)
-    const limits = { maxMemoryBytes: 3 * bytes }
+    const limits = { maxMemoryBytes: 3 * runBytes(40) + 4 * store.recordBytes(40) }
     const unloaded: string[] = []
     const listener = { unloaded: (runId: string) => unloaded.push(runId) }
-    const registry = await registryOn(store, { limits, clock: () => now++, listener })
+    const registry = await registryOn(store, { limits, clock: () => now, listener })
     for (const runId of ['a', 'b', 'c']) await registry.create(runId, spec)
-    await registry.owner('a') // Only a call counts, not a look.
-    await (await registry.owner('b')).read()
-    await registry.create('d', spec).catch(() => undefined)
-    expect(unloaded[0]).toBe('a')
+    now = 30_000
+    await trainEpoch(await registry.owner('a'), 0)
+    now = 59_999
+    await expect(registry.create('d', spec)).rejects.toMatchObject({
+      reason: 'OUT_OF_MEMORY',
+      message: expect.stringMatching(
+        /run "d" needs \d+ bytes of memory, and this sampler has \d+ left.*--max-memory-bytes/,
+      ),
+    })
+    expect(unloaded).toEqual([])
+    now = 60_000
+    await registry.create('d', spec)
+    expect(unloaded).toEqual(['b'])
+    expect(registry.memoryBytes).toBeLessThanOrEqual(limits.maxMemoryBytes)
   })
 
-  it('is refused its place where every other run is being called', async () => {
+  it('makes room for two that ask at once, one after the other', async () => {
+    let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: runBytes(40) + 2 * store.recordBytes(40) + 100 }
-    const registry = await registryOn(store, { limits })
+    const limits = { maxMemoryBytes: 2 * runBytes(40) + 4 * store.recordBytes(40) }
+    const registry = await registryOn(store, { limits, clock: () => now })
+    for (const runId of ['a', 'b']) await registry.create(runId, spec)
+    now = 60_000
+    await Promise.all([registry.create('c', spec), registry.create('d', spec)])
+    expect(registry.memoryBytes).toBe(limits.maxMemoryBytes)
+  })
+
+  it('is to be tried again later where every other run is being called', async () => {
+    let now = 0
+    const store = memory()
+    const limits = { maxMemoryBytes: 2 * runBytes(40) + 3 * store.recordBytes(40) }
+    const registry = await registryOn(store, { limits, clock: () => now })
+    for (const runId of ['a', 'b']) await registry.create(runId, spec)
+    await trainEpoch(await registry.owner('a'), 0)
+    now = 60_000
+    await (await registry.owner('b')).finish()
+    await registry.create('c', spec)
+    await expect(async () => (await registry.owner('a')).finish()).rejects.toMatchObject({ reason: 'RUN_NOT_LOADED' })
+    expect((await registry.list(0, '')).runs.map(({ runId, nextEpoch }) => [runId, nextEpoch])).toEqual([
+      ['a', 1],
+      ['b', 0],
+      ['c', 0],
+    ])
+    now = 120_000
+    expect((await (await registry.owner('a')).finish()).isFinished).toBe(true)
+  })
+
+  it('is refused where it could never be in memory twice, as while it is rewound', async () => {
+    const limits = { maxMemoryBytes: 2 * runBytes(1000) - 1 }
+    const registry = await registryOn(memory(), { limits })
+    const asked = registry.create('huge', { ...spec, sampleCount: 1000 })
+    await expect(asked).rejects.toMatchObject({ reason: 'OUT_OF_MEMORY', message: expect.stringContaining('in all') })
+    expect(registry.memoryBytes).toBe(0)
+  })
+
+  it('stays as long as its statistics are read, which are counted, too', async () => {
+    let now = 0
+    const store = memory()
+    const registry = await registryOn(store, { clock: () => now })
     await registry.create('a', spec)
-    const request = { generation: 0, epoch: 0, rank: 0, worldSize: 2, lastSequence: 0, startPosition: 0 }
-    const waiting = (await registry.owner('a')).planEpoch(request, 0, never).catch(() => undefined)
-    await expect(registry.create('b', spec)).rejects.toMatchObject({
-      reason: 'OUT_OF_MEMORY',
-      message: expect.stringMatching(/run "b" needs \d+ bytes of memory.*--max-memory-bytes/),
+    const held = registry.memoryBytes
+    const reading = await registry.statistics('a')
+    expect(registry.memoryBytes).toBe(held + readingBytes(40))
+    now = 1e9
+    await registry.sweep()
+    expect(registry.owner('a')).toBe(await registry.owner('a'))
+    reading.release()
+    reading.release()
+    expect(registry.memoryBytes).toBe(held)
+    for await (const _ of await registry.export('a')) expect(registry.memoryBytes).toBe(held + readingBytes(40))
+    expect(registry.memoryBytes).toBe(held)
+    now = 2e9
+    await registry.sweep()
+    expect(registry.memoryBytes).toBe(store.recordBytes(40))
+  })
+
+  it('is told as it is, also where it came into memory and went on during a glance', async () => {
+    const store = memory()
+    await (await registryOn(store)).create('a', spec)
+    const glance = store.glance.bind(store)
+    let openGate: () => void = () => {}
+    const gate = new Promise<void>((resolve) => {
+      openGate = resolve
     })
-    await waiting
-    await registry.create('b', spec)
-    await expect(registry.create('huge', { ...spec, sampleCount: 500_000 })).rejects.toMatchObject({
-      reason: 'OUT_OF_MEMORY',
-    })
+    store.glance = async (runId) => {
+      const seen = await glance(runId)
+      await gate
+      return seen
+    }
+    let now = 0
+    const registry = await registryOn(store, { clock: () => now })
+    const reading = registry.read('a')
+    await trainEpoch(await registry.owner('a'), 0)
+    now = 1e9
+    await registry.sweep()
+    openGate()
+    expect((await reading).nextEpoch).toBe(1)
+    expect((await registry.read('a')).nextEpoch).toBe(1)
   })
 
   it('applies calls in their order that come while it is loaded', async () => {
@@ -239,6 +314,43 @@ describe('a finished run', () => {
     expect(await store.list()).toEqual(['c'])
   })
 
+  it('stays when it was finished only in memory, and for its whole time after an import', async () => {
+    let now = 0
+    const first = await registryOn(memory(), { clock: () => now })
+    await first.create('a', spec)
+    await first.finish('a')
+    now = 1e12
+    const registry = await registryOn(memory(), { clock: () => now })
+    await registry.import('', await first.export('a'))
+    await registry.sweep()
+    expect((await registry.read('a')).isFinished).toBe(true)
+    now += 3_600_001
+    await registry.sweep()
+    await expect(registry.read('a')).rejects.toMatchObject({ reason: 'RUN_NOT_FOUND' })
+  })
+
+  it('does not hold up others where it cannot be removed', async () => {
+    let now = 0
+    const store = memory()
+    const remove = store.remove.bind(store)
+    store.remove = async (runId) => {
+      if (runId === 'a') throw new StoreError('UNAVAILABLE', 'a', 'read-only')
+      return remove(runId)
+    }
+    const failed: string[] = []
+    const listener = { sweepFailed: (runId: string) => failed.push(runId) }
+    const registry = await registryOn(store, { clock: () => now, listener })
+    for (const runId of ['a', 'b']) {
+      await registry.create(runId, spec)
+      await registry.finish(runId)
+    }
+    now = 1e9
+    await registry.sweep()
+    expect(failed).toEqual(['a'])
+    expect(await store.list()).toEqual(['a'])
+    expect((await registry.read('a')).isFinished).toBe(true)
+  })
+
   it('stays where finishedHours is 0', async () => {
     let now = 0
     const registry = await registryOn(memory(), { clock: () => now, limits: { finishedHours: 0 } })
@@ -247,6 +359,26 @@ describe('a finished run', () => {
     now = 1e15
     await registry.sweep()
     expect((await registry.read('a')).isFinished).toBe(true)
+  })
+})
+
+describe('a look at every run at the start', () => {
+  it('leaves none in memory but those that are called', async () => {
+    const store = memory()
+    const first = await registryOn(store)
+    for (const runId of ['a', 'b', 'c']) {
+      await first.create(runId, spec)
+      await trainEpoch(await first.owner(runId), 0)
+    }
+    const loaded: string[] = []
+    const registry = await registryOn(store, { listener: { loaded: ({ runId }) => loaded.push(runId) } })
+    const called = registry.owner('b')
+    await registry.readAll(never)
+    expect(loaded.sort()).toEqual(['a', 'b', 'c'])
+    expect(registry.memoryBytes).toBe(runBytes(40))
+    expect((await called).isOpen).toBe(true)
+    expect((await registry.read('a')).nextEpoch).toBe(1)
+    expect(loaded).toHaveLength(3)
   })
 })
 
@@ -275,9 +407,11 @@ describe('a store that fails', () => {
     expect(damaged).toHaveLength(1)
   })
 
-  it('reads a run again from its record after an event was refused', async () => {
+  it('reads a run again from its record after an event was refused, and tells the log why it was', async () => {
     const store = memory()
-    const registry = await registryOn(store)
+    const failures: string[] = []
+    const listener = { storeFailed: (id: string, error: Error) => failures.push(`${id}: ${error.message}`) }
+    const registry = await registryOn(store, { listener })
     await registry.create('a', spec)
     const owner = await registry.owner('a')
     await trainEpoch(owner, 0)
@@ -289,6 +423,7 @@ describe('a store that fails', () => {
     }
     const again = await registry.owner('a')
     await expect(again.finish()).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' })
+    expect(failures).toEqual(['a: no space left on device'])
     prototype.append = append
     expect(again.isOpen).toBe(false)
     expect(await registry.read('a')).toEqual(before)

@@ -2,7 +2,7 @@ import { checkSameSpec } from './check-same-spec.js'
 import { ExportReader } from './export/read-export.js'
 import { ImageError } from './image/image-error.js'
 import { imageOf } from './image/write-image.js'
-import { MemoryBudget, runBytes } from './memory-budget.js'
+import { MemoryBudget, readingBytes, runBytes } from './memory-budget.js'
 import type { RunLease, RunStore } from './ports.js'
 import { countedBytes, RegisteredRun, type RegisteredRunParts } from './registered-run.js'
 import { Run } from './run.js'
@@ -15,6 +15,9 @@ import { type RequestedRunSpec, type RunSpec, resolveRunSpec } from './run-spec.
 import type { StatisticsReading } from './statistics-reading.js'
 import { storeRefusal } from './store-refusal.js'
 
+/** How long nobody must have called a run before it makes room for another one. */
+const SETTLED_SECONDS = 60
+
 const MAX_PAGE_SIZE = 1000
 const DEFAULT_PAGE_SIZE = 50
 
@@ -23,6 +26,8 @@ export interface RunPage {
   readonly runs: RunFacts[]
   /** Names of runs of the page whose record is damaged. */
   readonly damaged: string[]
+  /** The last run_id of the page; '' for an empty one. */
+  readonly last: string
   readonly hasMore: boolean
 }
 
@@ -31,6 +36,7 @@ export class RunRegistry {
   readonly #runs = new Map<string, RegisteredRun>()
   /** Creations and removals under way: a second call about the same name waits for the first. */
   readonly #changing = new Map<string, Promise<unknown>>()
+  readonly #importing = new Set<string>()
   /** Runs that are being created or imported. */
   #adding = 0
   readonly #limits: RunLimits
@@ -58,6 +64,7 @@ export class RunRegistry {
   async create(runId: string, requested: RequestedRunSpec): Promise<RunFacts> {
     checkRunId(runId)
     const spec = resolveRunSpec(requested)
+    if (this.#importing.has(runId)) throw runExists(runId, true)
     return this.#exclusively(runId, async () => {
       const existing = await this.#runs.get(runId)?.read()
       if (existing) {
@@ -80,17 +87,20 @@ export class RunRegistry {
     try {
       const reader = await ExportReader.open(bytes)
       const runId = asRunId || reader.runId
-      return await this.#exclusively(runId, async () => {
-        if (this.#runs.has(runId)) {
-          const message = `there is a run "${runId}" already; import under another run_id, or delete the run`
-          throw new RunError('RUN_EXISTS', runId, message)
-        }
-        return this.#add(runId, reader.spec, async () => {
-          const lease = await this.#parts.store.create(runId, reader.snapshots(runId))
-          this.#parts.owner.listener.imported(reader.run)
+      // Who asks for the name meanwhile is refused, and need not wait for what may come slowly.
+      if (this.#runs.has(runId)) throw runExists(runId)
+      if (this.#changing.has(runId) || this.#importing.has(runId)) throw runExists(runId, true)
+      this.#importing.add(runId)
+      try {
+        return await this.#add(runId, reader.spec, async () => {
+          const { store, owner } = this.#parts
+          const lease = await store.create(runId, reader.snapshots(runId, owner.clock()))
+          owner.listener.imported(reader.run)
           return { run: reader.run, lease }
         })
-      })
+      } finally {
+        this.#importing.delete(runId)
+      }
     } catch (error) {
       if (!(error instanceof ImageError)) throw error
       throw invalidField('chunk', `the export cannot be used: ${error.message}; export the run again`)
@@ -117,7 +127,7 @@ export class RunRegistry {
     const damaged: string[] = []
     for (const runId of page) {
       try {
-        const facts = await this.#runs.get(runId)?.read()
+        const facts = await this.#runs.get(runId)?.readOrGlance()
         if (facts) runs.push(facts)
       } catch (error) {
         if (!(error instanceof RunError)) throw error
@@ -125,7 +135,7 @@ export class RunRegistry {
         else if (error.reason !== 'RUN_NOT_FOUND') throw error
       }
     }
-    return { runs, damaged, hasMore: following.length > page.length }
+    return { runs, damaged, last: page.at(-1) ?? '', hasMore: following.length > page.length }
   }
 
   /** Closes a run for plans and reports; see RunOwner. */
@@ -148,11 +158,29 @@ export class RunRegistry {
 
   /** The whole run in pieces of at most 1 MB. */
   async export(runId: string): Promise<AsyncIterable<Uint8Array>> {
-    return (await this.owner(runId)).export()
+    await this.read(runId)
+    return this.#export(runId)
   }
 
+  async *#export(runId: string): AsyncGenerator<Uint8Array, void, void> {
+    const bytes = await this.#takeForReading(runId)
+    try {
+      yield* (await this.owner(runId)).export()
+    } finally {
+      this.#parts.budget.give(bytes)
+    }
+  }
+
+  /** What is known of each sample. Release it in any case. */
   async statistics(runId: string): Promise<StatisticsReading> {
-    return (await this.owner(runId)).statistics()
+    const bytes = await this.#takeForReading(runId)
+    const give = () => this.#parts.budget.give(bytes)
+    try {
+      return await (await this.owner(runId)).statistics(give)
+    } catch (error) {
+      give()
+      throw error
+    }
   }
 
   /** Removes a run and its record. */
@@ -164,11 +192,11 @@ export class RunRegistry {
     })
   }
 
-  /** Takes a look at every run, so that the log tells at the start which are damaged. A run that is still needed comes into memory by its first call. */
+  /** Takes a look at every run, one after the other, so that the log tells at the start which are damaged. None stays in memory for that. */
   async readAll(signal: AbortSignal): Promise<void> {
     for (const run of [...this.#runs.values()]) {
       if (signal.aborted) return
-      await run.read().catch(() => undefined) // Told to whoever calls the run; what is damaged is logged.
+      await run.look().catch(() => undefined) // Told to whoever calls the run; what is damaged is logged.
     }
   }
 
@@ -179,16 +207,20 @@ export class RunRegistry {
     const now = clock()
     for (const [runId, run] of [...this.#runs]) {
       const { idleSince, finishTime } = run
-      if (finishedHours > 0 && finishTime !== undefined && now - finishTime > finishedHours * 3_600_000) {
-        await this.delete(runId)
-        listener.expired(runId)
-      } else if (idleSince !== undefined && now - idleSince > idleSeconds * 1000) await run.unload()
+      try {
+        if (finishedHours > 0 && finishTime !== undefined && now - finishTime > finishedHours * 3_600_000) {
+          await this.delete(runId)
+          listener.expired(runId)
+        } else if (idleSince !== undefined && now - idleSince > idleSeconds * 1000) await run.unload()
+      } catch (error) {
+        listener.sweepFailed(runId, error as Error)
+      }
     }
   }
 
   /** Ends all runs with `error`; their records stay. */
   async close(error: Error): Promise<void> {
-    await Promise.all([...this.#runs.values()].map((run) => run.close(error)))
+    await Promise.allSettled([...this.#runs.values()].map((run) => run.close(error)))
     await this.#parts.store.close()
   }
 
@@ -221,6 +253,8 @@ export class RunRegistry {
     this.#adding++
     let taken = 0
     try {
+      // While it is rewound it is there twice.
+      budget.check(runId, bytes + runBytes(sampleCount))
       await budget.take(runId, bytes)
       taken = bytes
       const { run, lease } = await make()
@@ -230,21 +264,37 @@ export class RunRegistry {
       return await registered.read()
     } catch (error) {
       budget.give(taken)
-      throw storeRefusal(runId, error)
+      throw storeRefusal(runId, error, this.#parts.owner.listener)
     } finally {
       this.#adding--
     }
   }
 
+  /** Takes what a reading of all statistics needs, and answers how much that is. */
+  async #takeForReading(runId: string): Promise<number> {
+    const { spec } = await this.read(runId)
+    const bytes = readingBytes(spec.sampleCount)
+    await this.#parts.budget.take(runId, bytes)
+    return bytes
+  }
+
+  /** A run that was called a moment ago is in the middle of a training: it keeps its place, and who asks for room is refused. */
   async #unloadLongestIdle(): Promise<boolean> {
+    const latest = this.#parts.owner.clock() - Math.min(SETTLED_SECONDS, this.#limits.idleSeconds) * 1000
     let longest: { run: RegisteredRun; since: number } | undefined
     for (const run of this.#runs.values()) {
       const since = run.idleSince
-      if (since !== undefined && (!longest || since < longest.since)) longest = { run, since }
+      if (since !== undefined && since <= latest && (!longest || since < longest.since)) longest = { run, since }
     }
     await longest?.run.unload()
     return longest !== undefined
   }
+}
+
+function runExists(runId: string, isComing = false): RunError {
+  const is = isComing ? `a run "${runId}" is being imported` : `there is a run "${runId}" already`
+  const message = `${is}; take another run_id, or delete the run`
+  return new RunError('RUN_EXISTS', runId, message)
 }
 
 function allocate(runId: string, spec: RunSpec, time: number): Run {

@@ -15,10 +15,12 @@ export interface StatisticsChunk {
 export class StatisticsReading {
   readonly facts: RunFacts
   readonly #capture: RunCapture
+  #onRelease: () => void
 
-  constructor(facts: RunFacts, capture: RunCapture) {
+  constructor(facts: RunFacts, capture: RunCapture, onRelease: () => void) {
     this.facts = facts
     this.#capture = capture
+    this.#onRelease = onRelease
   }
 
   /** All samples in the order of their indices. */
@@ -39,5 +41,7 @@ export class StatisticsReading {
 
   release(): void {
     this.#capture.statistics.release()
+    this.#onRelease()
+    this.#onRelease = () => {}
   }
 }

@@ -1,9 +1,10 @@
 import { ImageError } from './image/image-error.js'
 import { RunError, runNotFound } from './run-error.js'
+import type { RunListener } from './run-listener.js'
 import { StoreError } from './store-error.js'
 
-/** What a caller is told of a store that could not; other errors are passed on as they are. */
-export function storeRefusal(runId: string, error: unknown): unknown {
+/** What a caller is told of a store that could not, after `listener` was; other errors are passed on as they are. */
+export function storeRefusal(runId: string, error: unknown, listener: RunListener): unknown {
   if (!(error instanceof StoreError)) return error
   switch (error.reason) {
     case 'NOT_FOUND':
@@ -11,6 +12,7 @@ export function storeRefusal(runId: string, error: unknown): unknown {
     case 'DAMAGED':
       return runDamaged(runId)
     default:
+      listener.storeFailed(runId, error)
       return new RunError(
         'STORE_UNAVAILABLE',
         runId,

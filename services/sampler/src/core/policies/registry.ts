@@ -29,6 +29,11 @@ const policies: { [Name in PolicyName]: Policy<PolicySettings[Name]> } = {
   ucb,
 }
 
+/** Whether there is a policy of this name. */
+export function isPolicyName(name: string): name is PolicyName {
+  return Object.hasOwn(policies, name)
+}
+
 function find<Name extends PolicyName>(choice: { readonly name: Name }): Policy<PolicySettings[Name]> {
   return policies[choice.name]
 }

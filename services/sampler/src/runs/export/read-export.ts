@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isSameSpec } from '../check-same-spec.js'
 import { ByteReader } from '../image/byte-reader.js'
 import { ImageError } from '../image/image-error.js'
 import type { ImageHeader } from '../image/image-header.js'
@@ -60,16 +61,21 @@ export class ExportReader {
   }
 
   /**
-   * The snapshots that the record of the run begins with, under the name `runId`, the run's own last. It comes only after the
-   * checksum was found right, so that nothing is made of a damaged export.
+   * The snapshots that the record of the run begins with, under the name `runId`, the run's own last. A finished one is as if finished at
+   * `time`: how long it is kept here counts from then. The last comes only after the checksum was found right, so that nothing is made of a damaged export.
    */
-  async *snapshots(runId: string): AsyncGenerator<Snapshot, void, void> {
+  async *snapshots(runId: string, time: number): AsyncGenerator<Snapshot, void, void> {
     const rename = (header: ImageHeader) => ({ ...header, runId })
-    const run = await readImageBody(this.#reader, this.#image, rename)
+    const run = await readImageBody(this.#reader, this.#image, (header) => ({
+      ...rename(header),
+      state: header.state.isFinished ? { ...header.state, updateTime: time } : header.state,
+    }))
     for (const epochStart of this.#export.epochStarts) {
       const header = await readImageHeader(this.#reader)
-      if (header.state.progress.epochsPlanned !== epochStart || header.spec.sampleCount !== this.spec.sampleCount) {
-        throw new ImageError(`byte ${this.#reader.position}: it should hold the start of epoch ${epochStart}`)
+      if (header.state.progress.epochsPlanned !== epochStart || !isSameSpec(header.spec, this.spec)) {
+        throw new ImageError(
+          `byte ${this.#reader.position}: it should hold the start of epoch ${epochStart} of the same run`,
+        )
       }
       yield { image: imageOf(await readImageBody(this.#reader, header, rename)), epochStart }
     }

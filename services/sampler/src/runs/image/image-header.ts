@@ -1,10 +1,10 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { PlanReason } from '../../core/plans/epoch-rule.js'
-import { MAX_WORLD_SIZE, type RunProgress } from '../run.js'
-import { RunError } from '../run-error.js'
+import { ruleOfEpoch } from '../../core/plans/epoch-rule.js'
+import { MAX_WORLD_SIZE } from '../run.js'
 import { isRunId } from '../run-id.js'
-import { type RequestedRunSpec, type RunSpec, resolveRunSpec } from '../run-spec.js'
+import type { RunSpec } from '../run-spec.js'
 import type { RunState } from '../run-state.js'
+import { decodeSpec } from './decode-spec.js'
+import { Fields } from './fields.js'
 import { ImageError } from './image-error.js'
 
 /** What comes before the arrays of an image, and says how long they are. */
@@ -20,19 +20,11 @@ export interface ImageHeader {
   readonly keptCount: number
 }
 
-const MAX_U32 = 0xffffffff
+/** Counts that only go up by one: half of u32, so that no run that comes in an image ever reaches the end of it. */
+const MAX_STEPS = 0x7fffffff
 
-/** An object of a header before its fields are checked. */
-interface Unchecked {
-  readonly [name: string]: unknown
-  readonly runId?: unknown
-  readonly spec?: unknown
-  readonly state?: unknown
-  readonly isFinished?: unknown
-  readonly progress?: unknown
-  readonly plan?: unknown
-  readonly reason?: unknown
-}
+/** Latest time, in milliseconds since 1970, that the wire can tell: the end of the year 9999. */
+const MAX_TIME = 253_402_300_799_999
 
 /** The header as JSON, its keys sorted: equal runs have equal images. */
 export function encodeHeader({ spec, ...rest }: ImageHeader): string {
@@ -45,40 +37,18 @@ export function encodeHeader({ spec, ...rest }: ImageHeader): string {
 
 /** Checks every field: an image may come from anywhere. Throws an ImageError that names the first bad one. */
 export function decodeHeader(text: string): ImageHeader {
-  const header = asObject('header', parse(text))
-  const state = asObject('state', header.state)
-  const spec = decodeSpec(asObject('spec', header.spec))
-  const count = (from: Unchecked, name: string, max = Number.MAX_SAFE_INTEGER, min = 0) => {
-    const value = from[name]
-    if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
-    throw new ImageError(`${name} is ${JSON.stringify(value)}; it must be a whole number from ${min} to ${max}`)
-  }
-  const optionalCount = (from: Unchecked, name: string) =>
-    from[name] === undefined ? undefined : count(from, name, MAX_U32)
-  const progress = asObject('progress', state.progress)
-  const plan = state.plan === undefined ? undefined : asObject('plan', state.plan)
-  const { runId } = header
-  if (typeof runId !== 'string' || !isRunId(runId)) throw new ImageError(`runId is ${JSON.stringify(runId)}`)
+  const header = Fields.of('header', parse(text))
+  const spec = decodeSpec(header.object('spec'))
+  const runId = header.text('runId')
+  if (!isRunId(runId)) throw new ImageError(`runId is ${JSON.stringify(runId.slice(0, 200))}; it cannot name a run`)
   const decoded: ImageHeader = {
     runId,
     spec,
-    createTime: count(header, 'createTime'),
-    state: {
-      progress: decodeProgress((name) => count(progress, name)),
-      updateTime: count(state, 'updateTime'),
-      isFinished: asBoolean('isFinished', state.isFinished),
-      generation: count(state, 'generation', MAX_U32, 1),
-      rewoundTo: optionalCount(state, 'rewoundTo'),
-      selectionEpoch: count(state, 'selectionEpoch', MAX_U32),
-      plan: plan && {
-        epoch: count(plan, 'epoch', MAX_U32 - 1),
-        reason: asReason(plan.reason),
-        worldSize: count(plan, 'worldSize', MAX_WORLD_SIZE, 1),
-      },
-    },
-    ranks: count(header, 'ranks', MAX_WORLD_SIZE),
-    previousRanks: count(header, 'previousRanks', MAX_WORLD_SIZE),
-    keptCount: count(header, 'keptCount', spec.sampleCount),
+    createTime: header.count('createTime', MAX_TIME),
+    state: decodeState(header.object('state')),
+    ranks: header.count('ranks', MAX_WORLD_SIZE),
+    previousRanks: header.count('previousRanks', MAX_WORLD_SIZE),
+    keptCount: header.count('keptCount', spec.sampleCount),
   }
   checkTogether(decoded)
   return decoded
@@ -92,65 +62,57 @@ function parse(text: string): unknown {
   }
 }
 
-function asObject(name: string, value: unknown): Unchecked {
-  if (typeof value === 'object' && value !== null) return value as Unchecked
-  throw new ImageError(`${name} is ${JSON.stringify(value)}; it must be an object`)
-}
-
-function asBoolean(name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value
-  throw new ImageError(`${name} is ${JSON.stringify(value)}; it must be true or false`)
-}
-
-const reasons: Record<PlanReason, true> = { warmup: true, selected: true, reused: true, tail: true }
-
-function asReason(value: unknown): PlanReason {
-  if (typeof value === 'string' && Object.hasOwn(reasons, value)) return value as PlanReason
-  throw new ImageError(`reason is ${JSON.stringify(value)}; it must be one of ${Object.keys(reasons).join(', ')}`)
-}
-
-function decodeProgress(count: (name: keyof RunProgress) => number): RunProgress {
+function decodeState(state: Fields): RunState {
+  const progress = state.object('progress')
+  const plan = state.optionalObject('plan')
+  const total = (name: string) => progress.count(name, Number.MAX_SAFE_INTEGER)
   return {
-    epochsPlanned: count('epochsPlanned'),
-    samplesPlanned: count('samplesPlanned'),
-    selections: count('selections'),
-    reports: count('reports'),
-    observations: count('observations'),
-    nonFinite: count('nonFinite'),
-    repeats: count('repeats'),
+    progress: {
+      epochsPlanned: progress.count('epochsPlanned', MAX_STEPS),
+      samplesPlanned: total('samplesPlanned'),
+      selections: progress.count('selections', MAX_STEPS),
+      reports: total('reports'),
+      observations: total('observations'),
+      nonFinite: total('nonFinite'),
+      repeats: total('repeats'),
+    },
+    updateTime: state.count('updateTime', MAX_TIME),
+    isFinished: state.boolean('isFinished'),
+    generation: state.count('generation', MAX_STEPS, 1),
+    rewoundTo: state.optionalU32('rewoundTo'),
+    selectionEpoch: state.count('selectionEpoch', MAX_STEPS),
+    plan: plan && {
+      epoch: plan.count('epoch', MAX_STEPS - 1),
+      reason: plan.oneOf('reason', ['warmup', 'selected', 'reused', 'tail']),
+      worldSize: plan.count('worldSize', MAX_WORLD_SIZE, 1),
+    },
   }
 }
 
-/** A spec as it was resolved when the run was created: resolving it again must change nothing. */
-function decodeSpec(json: Unchecked): RunSpec {
-  try {
-    const { policy, seed, ...rest } = json
-    const { name, ...settings } = asObject('spec.policy', policy)
-    const requested = { totalEpochs: undefined, ...rest, seed: BigInt(seed as string), policy: { name, settings } }
-    const spec = resolveRunSpec(requested as unknown as RequestedRunSpec)
-    if (isDeepStrictEqual(spec, { ...requested, policy: { name, ...settings } })) return spec
-    throw new ImageError('its spec is not as this version would make it')
-  } catch (error) {
-    if (error instanceof ImageError) throw error
-    const why = error instanceof RunError ? error.message : String(error)
-    throw new ImageError(`its spec cannot be used: ${why}`, { cause: error })
-  }
-}
-
+/** Throws unless the header is one that a run with these settings can come to. */
 function checkTogether({ state, ranks, keptCount, spec }: ImageHeader): void {
   const { plan, progress, selectionEpoch } = state
-  const planned = plan === undefined ? 0 : plan.epoch + 1
-  if (progress.epochsPlanned !== planned) {
-    throw new ImageError(`epochsPlanned is ${progress.epochsPlanned}, but the plan made last says ${planned}`)
+  const { epochsPlanned, samplesPlanned, selections } = progress
+  const expect = (holds: boolean, problem: string) => {
+    if (!holds) throw new ImageError(`${problem}: that does not fit together`)
   }
-  if ((plan?.worldSize ?? 0) !== ranks) throw new ImageError(`ranks is ${ranks}, worldSize ${plan?.worldSize}`)
-  if (progress.selections > 0 !== keptCount > 0) {
-    throw new ImageError(`keptCount is ${keptCount} after ${progress.selections} selections`)
+  expect(epochsPlanned === (plan ? plan.epoch + 1 : 0), `${epochsPlanned} epochs planned, the last ${plan?.epoch}`)
+  expect(ranks === (plan?.worldSize ?? 0), `${ranks} ranks, world size ${plan?.worldSize}`)
+  expect(selections <= epochsPlanned, `${selections} selections in ${epochsPlanned} epochs`)
+  expect(
+    samplesPlanned >= epochsPlanned && samplesPlanned <= epochsPlanned * spec.sampleCount,
+    `${samplesPlanned} samples planned in ${epochsPlanned} epochs of ${spec.sampleCount}`,
+  )
+  const reason = plan && ruleOfEpoch(spec, plan.epoch).reason
+  expect(plan?.reason === reason, `the plan of epoch ${plan?.epoch} was ${plan?.reason}, and should be ${reason}`)
+  if (selections === 0) {
+    expect(keptCount === 0 && selectionEpoch === 0, `${keptCount} samples kept in epoch ${selectionEpoch}`)
+    expect(reason !== 'selected' && reason !== 'reused', `a plan that was ${reason} without a selection`)
+    return
   }
-  if (selectionEpoch > planned) throw new ImageError(`selectionEpoch ${selectionEpoch} has no plan yet`)
-  if (progress.samplesPlanned > planned * spec.sampleCount) {
-    throw new ImageError(`samplesPlanned is ${progress.samplesPlanned} in ${planned} epochs of ${spec.sampleCount}`)
-  }
-  const needsKeptSet = plan?.reason === 'selected' || plan?.reason === 'reused'
-  if (needsKeptSet && keptCount === 0) throw new ImageError(`a plan that was ${plan.reason} has no kept set`)
+  const selected = ruleOfEpoch(spec, selectionEpoch)
+  expect(
+    selectionEpoch < epochsPlanned && selected.reason === 'selected' && selected.keptCount === keptCount,
+    `${keptCount} samples kept in epoch ${selectionEpoch}`,
+  )
 }

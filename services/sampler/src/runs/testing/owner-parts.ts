@@ -30,6 +30,9 @@ export const silentListener: RunListener = {
   unloaded: () => {},
   damaged: () => {},
   snapshotFailed: () => {},
+  storeFailed: () => {},
+  releaseFailed: () => {},
+  sweepFailed: () => {},
 }
 
 /** The parts of an owner whose clock stands still and to whose news nobody listens. */

@@ -69,6 +69,20 @@ describe('a file store', () => {
     await (await FileStore.open(directory, options)).close()
   })
 
+  it('does not take a damaged record for one without events at a glance', async () => {
+    const { store, directory } = await start()
+    const lease = await store.create('run', [snapshotOf('a', 0)])
+    for (const sequence of [1, 2, 3]) await append(lease, sequence)
+    const copy = await afterKill(directory)
+    const [journal] = (await readdir(join(copy, 'runs', 'run'))).filter((name) => name.endsWith('.journal'))
+    await edit(join(copy, 'runs', 'run', journal as string), (bytes) => {
+      bytes[60] = (bytes[60] as number) ^ 1
+    })
+    const { store: next } = await start(copy)
+    expect((await next.glance('run')).hasEvents).toBe(true)
+    await expect(next.open('run')).rejects.toMatchObject({ reason: 'DAMAGED' })
+  })
+
   it('keeps runs apart whose names differ in their case only', async () => {
     const { store, directory } = await start()
     const runIds = ['run', 'Run', 'RUN', 'run.', 'con']

@@ -32,7 +32,7 @@ export async function surveyRecord({ runId, disk, folder }: RecordPlace): Promis
   return { ...files, newest, header, journal }
 }
 
-/** Whether events follow the newest snapshot. */
+/** Whether events follow the newest snapshot, or something that only opening the record can judge. */
 export async function hasEvents(place: RecordPlace, { header, journal }: SurveyedRecord): Promise<boolean> {
   const { runId, disk, folder } = place
   const last = journal.at(-1)
@@ -40,11 +40,14 @@ export async function hasEvents(place: RecordPlace, { header, journal }: Surveye
   if (last.first > header.position) return true
   const path = join(folder, last.name)
   return withFile(disk, path, async (file) => {
-    let end = last.first
-    for await (const { events } of new SegmentReader(file, path, runId, last.first).readEvents(await file.size())) {
-      end += events.length
-      if (end > header.position) return true
+    const size = await file.size()
+    let position = last.first
+    let readTo = 0
+    for await (const { events, end } of new SegmentReader(file, path, runId, last.first).readEvents(size)) {
+      position += events.length
+      readTo = end
+      if (position > header.position) return true
     }
-    return false
+    return readTo < size
   })
 }
