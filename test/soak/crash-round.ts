@@ -5,7 +5,7 @@ import { TestSampler } from '../support/test-sampler.js'
 import { type Job, jobs } from './jobs.js'
 import type { KillableSampler } from './killable-sampler.js'
 import { drawMoments, Killer } from './killer.js'
-import { type Broken, LifeOfARun } from './life-of-a-run.js'
+import { type Broken, KILLED_STEPS, LifeOfARun } from './life-of-a-run.js'
 import { listRuns } from './raw-runs.js'
 import { Transcript } from './transcript.js'
 import { type Counts, checkAgainstTwin, type Twin, trainTwin } from './twins.js'
@@ -15,7 +15,7 @@ export interface RoundOptions {
   /** Begins the name of every run. */
   readonly name: string
   readonly seed: number
-  /** Kills under load; those that meet the steps of a run's life come on top. Two that come together may be one. */
+  /** Kills at least: those that meet the steps of a run's life, the others under load. */
   readonly kills: number
   /** Breaks the round off. */
   readonly signal: AbortSignal
@@ -64,6 +64,7 @@ async function checkSampler(sampler: KillableSampler, load: readonly Job[]): Pro
  */
 export async function crashRound(sampler: KillableSampler, options: RoundOptions): Promise<RoundResult> {
   const { name, kills } = options
+  const killsBefore = sampler.kills
   const random = seededRandom(options.seed)
   const elsewhere = await TestSampler.start()
   const stop = new AbortController()
@@ -78,7 +79,8 @@ export async function crashRound(sampler: KillableSampler, options: RoundOptions
     const load = jobs(sampler, name, options.seed, random)
     const twins = await Promise.all(load.map(({ training }) => trainTwin(elsewhere, training, signal)))
     const ticks = twins.reduce((total, twin) => total + twin.ticks, 0)
-    const killer = new Killer(sampler, drawMoments(kills, ticks, random), random)
+    const killsUnderLoad = Math.max(0, kills - KILLED_STEPS)
+    const killer = new Killer(sampler, drawMoments(killsUnderLoad, ticks, random), random)
     const transcripts = load.map(() => new Transcript())
     const witness = (notes: Transcript) => ({ notes, tick: killer.tick, signal })
     const life = new LifeOfARun(sampler, elsewhere, witness(new Transcript()), random)
@@ -89,6 +91,8 @@ export async function crashRound(sampler: KillableSampler, options: RoundOptions
     }
     await Promise.race([Promise.all(work), killer.failed, aborted(signal)])
     await killer.settled()
+    // Two that fell together were one.
+    while (sampler.kills < killsBefore + kills) await sampler.kill()
     const counts = await Promise.all(
       load.map(({ training }, i) =>
         checkAgainstTwin(sampler.stubs, training.settings.runId, transcripts[i] as Transcript, twins[i] as Twin),

@@ -14,6 +14,9 @@ import { PLAN_TIMEOUT_MS, type Training, trainPlan, trainRank, type Witness } fr
 export const STEPS = ['create', 'rewind', 'export', 'import', 'finish', 'delete'] as const
 export type Step = (typeof STEPS)[number]
 
+/** Kills that meet the steps of a life: the run and its copy are both deleted. */
+export const KILLED_STEPS = STEPS.length + 1
+
 /** Steps whose answer a kill took: how many had happened, how many had not. */
 export type Broken = Record<Step, { happened: number; didNot: number }>
 

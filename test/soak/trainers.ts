@@ -69,8 +69,9 @@ export function rewinding(rewinds: number, random: () => number): Trainer {
           const plan = await run.planEpoch(last, { rank, worldSize: training.worldSize, timeoutMs: PLAN_TIMEOUT_MS })
           await trainPlan(plan, training, witness, 1 + draw(MAX_BATCHES))
         })
-        const starts = (await run.info()).epochStarts.filter((epoch) => epoch <= last)
-        from = starts[draw(starts.length)] ?? last
+        // The start of the last epoch counts, too, when its snapshot is still being written.
+        const starts = [...(await run.info()).epochStarts.filter((epoch) => epoch < last), last]
+        from = starts[draw(starts.length)] as number
         witness.tick()
         await run.rewind(from)
       }

@@ -29,7 +29,7 @@ it(`loses nothing, doubles nothing and changes no plan, however often it is kill
 }, async () => {
   sampler = await KillableSampler.start(dataDir)
   const signal = AbortSignal.timeout(timeout - 10_000)
-  const result = await crashRound(sampler, { name: 'crash', seed, kills: 20, signal })
+  const result = await crashRound(sampler, { name: 'crash', seed, kills: 25, signal })
   expect(result).toMatchObject({ lost: 0, doubled: 0, runs: 8 })
   expect(sampler.kills).toBeGreaterThanOrEqual(25)
   await sampler.stop()
