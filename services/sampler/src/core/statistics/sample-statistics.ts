@@ -62,7 +62,7 @@ export class SampleStatistics implements StatisticsColumns {
 
   /** Takes in one finite loss. The caller has checked that index < sampleCount. */
   observe(index: number, loss: number): void {
-    for (const capture of this.#captures) capture.beforeLoss(index)
+    if (this.#captures.length > 0) this.#preserveLosses(index)
     const l = fround(loss)
     const seen = this.observations[index] as number
     if (seen < MAX_COUNT) this.observations[index] = seen + 1
@@ -84,7 +84,7 @@ export class SampleStatistics implements StatisticsColumns {
   countKept(keptSet: Uint32Array): void {
     for (let i = 0; i < keptSet.length; i++) {
       const index = keptSet[i] as number
-      for (const capture of this.#captures) capture.beforeKept(index)
+      if (this.#captures.length > 0) this.#preserveKept(index)
       const times = this.timesKept[index] as number
       if (times < MAX_COUNT) this.timesKept[index] = times + 1
     }
@@ -97,5 +97,13 @@ export class SampleStatistics implements StatisticsColumns {
     })
     this.#captures = [...this.#captures, capture]
     return capture
+  }
+
+  #preserveLosses(index: number): void {
+    for (const capture of this.#captures) capture.beforeLoss(index)
+  }
+
+  #preserveKept(index: number): void {
+    for (const capture of this.#captures) capture.beforeKept(index)
   }
 }
