@@ -4,7 +4,7 @@ import { readImageBody, readImageHeader } from './image/read-image.js'
 import { imageOf } from './image/write-image.js'
 import type { RunLease, RunStore } from './ports.js'
 import type { Run } from './run.js'
-import { weightOf } from './run-owner.js'
+import { weightOf } from './run-record.js'
 
 /** A run that came back from its record. */
 export interface LoadedRun {

@@ -4,7 +4,6 @@ import { checkGeneration, staleGeneration } from './check-generation.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report } from './check-report.js'
 import { writeExport } from './export/write-export.js'
-import { paced } from './image/paced.js'
 import { writeImage } from './image/write-image.js'
 import type { Plan } from './plan.js'
 import type { ByteStream, Clock, RunLease, Selector } from './ports.js'
@@ -14,6 +13,7 @@ import { RunError } from './run-error.js'
 import type { RunEvent } from './run-event.js'
 import { factsOf, type RunFacts } from './run-facts.js'
 import type { RunListener } from './run-listener.js'
+import { RunRecord } from './run-record.js'
 import { StatisticsReading } from './statistics-reading.js'
 import { isDamage, storeRefusal } from './store-refusal.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -35,33 +35,20 @@ export interface RunOwnerParts {
 
 const DUPLICATE: ReportAck = { duplicate: true, observations: 0, nonFinite: 0, repeats: 0 }
 
-/** How much of a record is events before a snapshot is due in mid-epoch: an ordinary epoch never gets there. */
-const journalLimit = (sampleCount: number) => 4 * sampleCount + 100_000
-
-/** What an event adds to a record, for `journalLimit`. */
-export const weightOf = (event: RunEvent) => 1 + (event.type === 'losses_reported' ? event.indices.length : 0)
-
 /**
  * Decides for one run: checks a call, makes its event, records it, applies it, and answers when the record is durable.
  * An event is applied as soon as the lease has taken it, so that many can be on their way to the disk at once;
  * nothing of it is told to anyone before it is durable.
  */
 export class RunOwner {
-  readonly #lease: RunLease
+  readonly #record: RunRecord
   readonly #parts: RunOwnerParts
   #run: Run
   #waitingRoom: WaitingRoom
-  /** The last event's way to the disk; those before it have arrived when it has. */
+  /** The last event's way to the store, as a caller is told of it. */
   #durable: Promise<void> = Promise.resolve()
   /** Set while a plan is being made or the run is rewound: what would change the run waits for it. Never rejects. */
   #changing: Promise<void> | undefined
-  /** The last snapshot's way to the disk. Never rejects. */
-  #snapshot: Promise<void> = Promise.resolve()
-  /** Weight of the events since the last snapshot. */
-  #unsaved: number
-  /** Weight of events at which a snapshot is due in mid-epoch. */
-  #journalLimit: number
-  #isSaving = false
   #calls = 0
   #lastCall: number
   #closed: Error | undefined
@@ -69,10 +56,8 @@ export class RunOwner {
   /** `unsaved`: weight of the events that follow the newest snapshot in the run's record. */
   constructor(run: Run, lease: RunLease, parts: RunOwnerParts, unsaved = 0) {
     this.#run = run
-    this.#lease = lease
+    this.#record = new RunRecord(lease, run, parts.listener, unsaved)
     this.#parts = parts
-    this.#unsaved = unsaved
-    this.#journalLimit = journalLimit(run.spec.sampleCount)
     this.#lastCall = parts.clock()
     this.#waitingRoom = new WaitingRoom(run)
   }
@@ -83,7 +68,7 @@ export class RunOwner {
   }
 
   get facts(): RunFacts {
-    return factsOf(this.#run, this.#lease.epochStarts)
+    return factsOf(this.#run, this.#record.epochStarts)
   }
 
   /** Whether it decides still: not after `close`, nor after its record refused an event. */
@@ -93,7 +78,7 @@ export class RunOwner {
 
   /** When the last call ended; undefined while one is under way. */
   get idleSince(): number | undefined {
-    const isBusy = this.#calls > 0 || this.#isSaving || this.#changing !== undefined
+    const isBusy = this.#calls > 0 || this.#record.isSaving || this.#changing !== undefined
     return isBusy ? undefined : this.#lastCall
   }
 
@@ -125,7 +110,7 @@ export class RunOwner {
       }
       const before = { ...this.#run.progress }
       const { generation, ...checked } = report
-      const durable = this.#record({ type: 'losses_reported', time: this.#parts.clock(), ...checked })
+      const durable = this.#apply({ type: 'losses_reported', time: this.#parts.clock(), ...checked })
       const { observations, nonFinite, repeats } = this.#run.progress
       const ack = {
         duplicate: false,
@@ -133,7 +118,7 @@ export class RunOwner {
         nonFinite: nonFinite - before.nonFinite,
         repeats: repeats - before.repeats,
       }
-      if (this.#unsaved > this.#journalLimit && !this.#isSaving) this.#saveSnapshot()
+      if (this.#record.isSnapshotDue) this.#record.saveSnapshot(this.#run)
       this.#waitingRoom.reported(report.rank)
       this.#planIfComplete()
       await durable
@@ -148,14 +133,14 @@ export class RunOwner {
       this.#assertOpen()
       checkGeneration(this.#run, generation)
       if (!this.#run.isFinished) {
-        const durable = this.#record({ type: 'run_finished', time: this.#parts.clock() })
+        const durable = this.#apply({ type: 'run_finished', time: this.#parts.clock() })
         const message = `run "${this.#run.runId}" was finished; it makes no more plans`
         this.#waitingRoom.rejectAll(new RunError('RUN_FINISHED', this.#run.runId, message))
         await durable
         this.#parts.listener.finished(this.#run)
-        await this.#snapshot
-        const isFree = this.#changing === undefined && !this.#isSaving && this.isOpen
-        if (isFree && this.#unsaved > 0) this.#saveSnapshot()
+        await this.#record.saved
+        const isFree = this.#changing === undefined && !this.#record.isSaving && this.isOpen
+        if (isFree && this.#record.hasUnsaved) this.#record.saveSnapshot(this.#run)
       }
       await this.#durable
       return this.facts
@@ -208,7 +193,7 @@ export class RunOwner {
       const { capture } = await this.#captureRecorded(() => this.#run.capture())
       try {
         const { runId } = this.#run
-        const epochStarts = this.#lease.epochStarts.filter((epoch) => epoch < capture.state.progress.epochsPlanned)
+        const epochStarts = this.#record.epochStarts.filter((epoch) => epoch < capture.state.progress.epochsPlanned)
         yield* writeExport(
           { runId, epochStarts },
           this.#images(writeImage(capture), epochStarts, capture.state.generation),
@@ -232,8 +217,7 @@ export class RunOwner {
 
   /** Gives the lease back when what is on its way to the disk has arrived. To be called after `close`. */
   async release(): Promise<void> {
-    await this.#snapshot
-    await this.#lease.release()
+    await this.#record.release()
   }
 
   async #track<T>(call: () => Promise<T>): Promise<T> {
@@ -252,7 +236,7 @@ export class RunOwner {
   ): Promise<{ facts: RunFacts; capture: T }> {
     this.#calls++
     try {
-      await this.#snapshot
+      await this.#record.saved
       while (this.#changing !== undefined) await this.#changing
       this.#assertOpen()
       const facts = this.facts
@@ -273,15 +257,15 @@ export class RunOwner {
     if (this.#closed) throw this.#closed
   }
 
-  #record(event: RunEvent): Promise<void> {
+  /** Records an event and applies it. Resolves when it is durable. */
+  #apply(event: RunEvent): Promise<void> {
     const { runId } = this.#run
-    const durable = this.#lease.append(event).catch((error: unknown) => {
+    const durable = this.#record.append(event).catch((error: unknown) => {
       throw this.#closed ?? storeRefusal(runId, error, this.#parts.listener)
     })
     // A state that is ahead of its record must answer nobody.
     durable.catch((error: Error) => this.close(error))
     this.#durable = durable
-    this.#unsaved += weightOf(event)
     try {
       this.#run.apply(event)
     } catch (error) {
@@ -290,30 +274,6 @@ export class RunOwner {
       throw error
     }
     return durable
-  }
-
-  /** Begins to save the state as it is now; calls go on meanwhile. */
-  #saveSnapshot(epochStart?: number): void {
-    const capture = this.#run.capture()
-    const covered = this.#unsaved
-    this.#unsaved = 0
-    this.#isSaving = true
-    const image = paced(writeImage(capture))
-    this.#snapshot = this.#lease
-      .saveSnapshot(epochStart === undefined ? { image } : { image, epochStart })
-      .then(() => {
-        this.#journalLimit = journalLimit(capture.spec.sampleCount)
-      })
-      .catch((error: Error) => {
-        this.#unsaved += covered
-        // Not again with every report while the disk is full.
-        this.#journalLimit = this.#unsaved + journalLimit(capture.spec.sampleCount)
-        this.#parts.listener.snapshotFailed(this.#run.runId, error)
-      })
-      .finally(() => {
-        this.#isSaving = false
-        capture.statistics.release()
-      })
   }
 
   #until(work: Promise<unknown>): Promise<void> {
@@ -347,10 +307,10 @@ export class RunOwner {
         random: (purpose, streamEpoch) => new RandomStream(run.spec.seed, streamEpoch, purpose),
       }),
     }
-    await this.#snapshot
+    await this.#record.saved
     this.#assertOpen()
-    if (this.#unsaved > 0 || !this.#lease.epochStarts.includes(epoch)) this.#saveSnapshot(epoch)
-    await this.#record({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
+    if (this.#record.hasUnsaved || !this.#record.epochStarts.includes(epoch)) this.#record.saveSnapshot(run, epoch)
+    await this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
     this.#waitingRoom.settle(plan)
     listener.planned(run, plan, Math.max(0, clock() - start))
@@ -368,16 +328,12 @@ export class RunOwner {
     const { generation } = this.#run
     try {
       await this.#durable
-      await this.#snapshot
+      await this.#record.saved
       this.#checkEpochStart(epoch)
-      const source = epoch === this.#run.nextEpoch ? undefined : this.#lease.readEpochStart(epoch)
+      const source = epoch === this.#run.nextEpoch ? undefined : this.#record.readEpochStart(epoch)
       const rewound = await rewoundRun(this.#run, source, epoch, this.#parts.clock())
       this.#assertOpen()
-      const capture = rewound.capture()
-      await this.#lease
-        .saveSnapshot({ image: paced(writeImage(capture)), epochStart: epoch })
-        .finally(() => capture.statistics.release())
-      this.#unsaved = 0
+      await this.#record.rewind(rewound, epoch)
       this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
       this.#run = rewound
       this.#waitingRoom = new WaitingRoom(rewound)
@@ -404,11 +360,11 @@ export class RunOwner {
     const { runId } = this.#run
     yield image
     for (const epoch of epochStarts) {
-      if (this.#run.generation !== generation || !this.#lease.epochStarts.includes(epoch)) {
+      if (this.#run.generation !== generation || !this.#record.epochStarts.includes(epoch)) {
         const message = `run "${runId}" went on while it was exported, and no longer has the start of epoch ${epoch}; export it again`
         throw new RunError('STORE_UNAVAILABLE', runId, message)
       }
-      yield this.#lease.readEpochStart(epoch)
+      yield this.#record.readEpochStart(epoch)
     }
   }
 }

@@ -133,7 +133,7 @@ describe('a run out of memory', () => {
     const owner = await registry.owner('a')
     await trainEpoch(owner, 0)
     await trainEpoch(owner, 1, { reports: 1 })
-    const before = owner.facts
+    const before = await owner.read()
     const held = registry.memoryBytes
     now = 60_000
     await registry.sweep()
