@@ -43,12 +43,12 @@ const causes: Readonly<Record<StatusName, Cause>> = {
   FAILED_PRECONDITION: {
     type: PreconditionError,
     advice:
-      'Compare with run.info(): its state and nextEpoch say what the run takes now; a run that goes on from an earlier start begins there.',
+      'Compare with run.info(): its state and nextEpoch say what the run takes now. To train again from an earlier epoch, call run.rewind(epoch).',
   },
   OUT_OF_RANGE: { type: OutOfRangeError, advice: "Give a startPosition from 0 to the plan's positionCount." },
   RESOURCE_EXHAUSTED: {
     type: ResourceExhaustedError,
-    advice: 'Delete runs that are done, report smaller batches, or raise the limit of the sampler.',
+    advice: 'Stay below the limit that is named, or raise it in the sampler.',
   },
   UNAVAILABLE: {
     type: UnavailableError,

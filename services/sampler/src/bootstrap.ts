@@ -44,7 +44,7 @@ function logRuns(logger: Logger): RunListener {
     expired: (runId) => logger.info({ runId }, 'finished run removed: its time was over'),
     loaded: ({ runId, nextEpoch }, events, milliseconds) =>
       logger.info({ runId, nextEpoch, events, milliseconds }, 'run loaded'),
-    unloaded: (runId) => logger.info({ runId }, 'idle run left memory'),
+    unloaded: (runId) => logger.info({ runId }, 'run left memory'),
     damaged: (runId, err) => logger.error({ runId, err }, 'record damaged'),
     snapshotFailed: (runId, err) => logger.warn({ runId, err }, 'snapshot failed; the run goes on from its journal'),
     storeFailed: (runId, err) => logger.error({ runId, err }, 'store failed; the caller was told to try again'),

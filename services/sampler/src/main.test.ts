@@ -49,6 +49,11 @@ test('--help exits 0 and names the commands', async () => {
   for (const command of ['serve', 'train', 'runs']) expect(stdout).toContain(command)
 })
 
+test('--version exits 0 and tells that of the package', async () => {
+  const { code, stdout } = await run(['--version']).ended
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '0.1.0\n' })
+})
+
 test('serve --help exits 0 and shows every flag, its variable and its default', async () => {
   const { code, stdout, stderr } = await run(['serve', '--help']).ended
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

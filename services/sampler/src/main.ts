@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
 import { ConfigError, environmentVariable, readConfig, settings } from './config/config.js'
 
@@ -25,17 +25,16 @@ async function serve(given: Record<string, string>): Promise<void> {
   await starting
 }
 
-/** Hands over to the trainer, a package of its own: the sampler does not need TensorFlow.js to be installed. */
-function train(args: string[]): void {
+/** Hands over to the trainer, a package of its own: the sampler does not need TensorFlow.js to be installed. It runs in this process, so that who ends this one ends it. */
+async function train(args: string[]): Promise<void> {
   let main: string
   try {
     main = join(dirname(fileURLToPath(import.meta.resolve('@keepset/trainer/package.json'))), 'dist', 'main.js')
   } catch {
     fail(new Error('the trainer is not installed here; install it with: npm install @keepset/trainer'))
   }
-  const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit' })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code) => process.exit(code ?? EXIT.failure))
+  process.argv = [process.execPath, main, ...args]
+  await import(pathToFileURL(main).href)
 }
 
 /** Loads what works on runs, tables and file formats too, for that alone: each command starts with what it needs. */
@@ -63,7 +62,11 @@ function serveCommand(): Command {
   return command.action(serve)
 }
 
-const program = new Command('keepset').description('Choose which samples any trainer trains on').exitOverride()
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const program = new Command('keepset')
+  .description('Choose which samples any trainer trains on')
+  .version(version)
+  .exitOverride()
 program.addCommand(serveCommand().exitOverride().copyInheritedSettings(program))
 program
   .command('train', { hidden: false })

@@ -82,7 +82,7 @@ const groups: Readonly<Record<string, readonly Flag[]>> = {
     toggle(
       'resume',
       'true|false',
-      'go on after the last epoch in the checkpoint; an epoch that was cut off is trained again from its start',
+      'go on after the last epoch in the checkpoint, with the same settings; an epoch that was cut off is trained again from its start',
     ),
   ],
 }

@@ -10,23 +10,23 @@ const address = z
   .refine((value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 0xffff, 'must have a port up to 65535')
 /** Number() reads an empty text as 0: a variable that is set to nothing is a mistake. */
 const number = <T extends z.ZodType>(type: T) => z.preprocess((value) => (value === '' ? Number.NaN : value), type)
-const count = (upper: number) => number(z.coerce.number().int().min(1).max(upper))
+const count = (upper: number) => number(z.coerce.number({ error: 'must be a number' }).int().min(1).max(upper))
 
 const schema = z.object({
   listen: address,
   http: address,
   store: z.enum(['file', 'memory']),
   dataDir: z.string().min(1, 'must name a directory'),
-  epochStarts: number(z.coerce.number().int().min(0).max(1000)),
+  epochStarts: number(z.coerce.number({ error: 'must be a number' }).int().min(0).max(1000)),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   maxRuns: count(1_000_000),
   maxSamples: count(0xffffffff),
   maxMemoryBytes: count(Number.MAX_SAFE_INTEGER),
-  idleSeconds: number(z.coerce.number().min(0.01).max(1e9)),
-  finishedHours: number(z.coerce.number().min(0).max(1e6)),
+  idleSeconds: number(z.coerce.number({ error: 'must be a number' }).min(0.01).max(1e9)),
+  finishedHours: number(z.coerce.number({ error: 'must be a number' }).min(0).max(1e6)),
   maxMessageBytes: count(64 * 1024 * 1024),
-  drainSeconds: number(z.coerce.number().min(0).max(3600)),
-  keepaliveSeconds: number(z.coerce.number().min(0.01).max(3600)),
+  drainSeconds: number(z.coerce.number({ error: 'must be a number' }).min(0).max(3600)),
+  keepaliveSeconds: number(z.coerce.number({ error: 'must be a number' }).min(0.01).max(3600)),
 })
 
 /** Settings of a sampler process, checked. Frozen: nothing changes them once it runs. */
@@ -87,7 +87,8 @@ export const settings: readonly Setting[] = [
     flag: 'epoch-starts',
     placeholder: 'N',
     fallback: '3',
-    description: 'epoch starts that are kept of each run, to which it can be rewound',
+    description:
+      'epoch starts that are kept of each run besides the present one, to which it can be rewound; 0 keeps none',
   },
   {
     name: 'maxRuns',
@@ -109,7 +110,7 @@ export const settings: readonly Setting[] = [
     placeholder: 'BYTES',
     fallback: String(halfOfMemory()),
     description:
-      'most memory of the runs that are loaded, 26.2 bytes a sample each; the default is half of what there is',
+      'most memory of the runs that are loaded, 64 KiB and 26.2 bytes a sample each; a run must fit twice; the default is half of what there is',
   },
   {
     name: 'idleSeconds',

@@ -38,7 +38,7 @@ export class MemoryBudget {
   /** Throws OUT_OF_MEMORY for what could not be had if all the rest were free. */
   check(runId: string, bytes: number): void {
     if (bytes <= this.#maxBytes) return
-    const message = `run "${runId}" needs ${bytes} bytes of memory, and this sampler has ${this.#maxBytes} in all (--max-memory-bytes); give it more`
+    const message = `run "${runId}" needs ${bytes} bytes of memory, so that it can be there twice while it is rewound, and this sampler has ${this.#maxBytes} in all; raise its --max-memory-bytes`
     throw new RunError('OUT_OF_MEMORY', runId, message)
   }
 
@@ -57,7 +57,7 @@ export class MemoryBudget {
     this.check(runId, bytes)
     while (this.#used + bytes > this.#maxBytes) {
       if (await this.#unloadOne()) continue
-      const message = `run "${runId}" needs ${bytes} bytes of memory, and this sampler has ${this.#maxBytes - this.#used} left of ${this.#maxBytes} (--max-memory-bytes); finish or delete runs, or give it more`
+      const message = `this call of run "${runId}" needs ${bytes} bytes of memory, and this sampler has ${this.#maxBytes - this.#used} left of ${this.#maxBytes}; wait until another run was idle for a minute, or raise its --max-memory-bytes`
       throw new RunError('OUT_OF_MEMORY', runId, message)
     }
     this.#used += bytes

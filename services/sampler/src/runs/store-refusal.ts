@@ -27,6 +27,6 @@ export function isDamage(error: unknown): error is Error {
 }
 
 export function runDamaged(runId: string): RunError {
-  const message = `the record of run "${runId}" is damaged, the sampler's log says where; put back a copy of it and restart the sampler, or delete the run`
+  const message = `the record of run "${runId}" is damaged, or of a newer version: the sampler's log says which and where; put back a copy of it and restart the sampler, start the version that wrote it, or delete the run`
   return new RunError('RUN_DAMAGED', runId, message)
 }

@@ -24,7 +24,7 @@ export class ByteReader {
   async read(length: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(length)
     for (let filled = 0; filled < length; ) {
-      if (this.#piece.length === 0) await this.#next(`${length - filled} bytes are missing`)
+      if (this.#piece.length === 0) await this.#next(`at least ${length - filled} bytes are missing`)
       const part = this.#piece.subarray(0, length - filled)
       bytes.set(part, filled)
       filled += part.length
