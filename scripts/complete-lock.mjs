@@ -5,7 +5,7 @@
  * that lock `npm ci` installs nowhere. The entries written here pin the exact version; they have no integrity hash, which
  * only the missing package could tell, and npm fetches them on the platform that they are for and on no other.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 const systems = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32']
 const processors = ['arm', 'arm64', 'ia32', 'ppc64', 'riscv64', 's390x', 'x64']
@@ -36,3 +36,6 @@ const byPath = ([a], [b]) => (a < b ? -1 : 1)
 lock.packages = Object.fromEntries(Object.entries({ ...lock.packages, ...missing }).sort(byPath))
 writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`)
 console.log(`package-lock.json: ${Object.keys(missing).length} packages of other platforms added`)
+
+// npm writes into its list of what is installed what it only locked: without the list, the next set-up installs.
+rmSync(new URL('../node_modules/.package-lock.json', import.meta.url), { force: true })
