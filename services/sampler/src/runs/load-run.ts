@@ -26,8 +26,8 @@ export async function loadRun(
   onSnapshotFailed: (error: Error) => void,
 ): Promise<LoadedRun> {
   const { lease, image, events } = await store.open(runId)
+  const reader = new ByteReader(image)
   try {
-    const reader = new ByteReader(image)
     const header = await readImageHeader(reader)
     await accept(header)
     const run = await readImageBody(reader, header)
@@ -46,6 +46,7 @@ export async function loadRun(
     }
     return { run, lease, events: count, unsaved }
   } catch (error) {
+    await reader.close()
     await lease.release()
     throw error
   }

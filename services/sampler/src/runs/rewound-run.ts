@@ -10,14 +10,18 @@ import type { Run } from './run.js'
 /** The run as it was at the start of an epoch, in the generation after its present one. `image` is that of the epoch's start; undefined: the run stands there now. */
 export async function rewoundRun(run: Run, image: ByteStream | undefined, epoch: number, time: number): Promise<Run> {
   const reader = new ByteReader(image ?? imageOf(run))
-  const header = await readImageHeader(reader)
-  if (header.runId !== run.runId || !isSameSpec(header.spec, run.spec)) {
-    throw new ImageError(`it is of run "${header.runId}", or of one with other settings`)
+  try {
+    const header = await readImageHeader(reader)
+    if (header.runId !== run.runId || !isSameSpec(header.spec, run.spec)) {
+      throw new ImageError(`it is of run "${header.runId}", or of one with other settings`)
+    }
+    const rewound = await readImageBody(reader, header, (read) => rewind(read, run.generation + 1, epoch, time))
+    await reader.expectEnd()
+    if (rewound.nextEpoch !== epoch) throw new ImageError(`it is of epoch ${rewound.nextEpoch} instead of ${epoch}`)
+    return rewound
+  } finally {
+    await reader.close()
   }
-  const rewound = await readImageBody(reader, header, (read) => rewind(read, run.generation + 1, epoch, time))
-  await reader.expectEnd()
-  if (rewound.nextEpoch !== epoch) throw new ImageError(`it is of epoch ${rewound.nextEpoch} instead of ${epoch}`)
-  return rewound
 }
 
 function rewind(header: ImageHeader, generation: number, epoch: number, time: number): ImageHeader {

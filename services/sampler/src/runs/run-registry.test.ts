@@ -218,6 +218,34 @@ describe('a run out of memory', () => {
     expect((await (await registry.owner('a')).finish()).isFinished).toBe(true)
   })
 
+  it('leaves no file open and no lease behind where there is no room for it', async () => {
+    const store = memory()
+    await (await registryOn(store)).create('a', { ...spec, sampleCount: 1000 })
+    const open = store.open.bind(store)
+    const left = { images: 0, leases: 0 }
+    store.open = async (runId) => {
+      const { lease, image, events } = await open(runId)
+      const release = lease.release.bind(lease)
+      left.images++
+      left.leases++
+      lease.release = () => {
+        left.leases--
+        return release()
+      }
+      const counted = async function* () {
+        try {
+          yield* image
+        } finally {
+          left.images--
+        }
+      }
+      return { lease, image: counted(), events }
+    }
+    const registry = await registryOn(store, { limits: { maxMemoryBytes: 1000 } })
+    await expect(registry.finish('a')).rejects.toMatchObject({ reason: 'OUT_OF_MEMORY' })
+    expect(left).toEqual({ images: 0, leases: 0 })
+  })
+
   it('is refused where it could never be in memory twice, as while it is rewound', async () => {
     const limits = { maxMemoryBytes: 2 * runBytes(1000) - 1 }
     const registry = await registryOn(memory(), { limits })
