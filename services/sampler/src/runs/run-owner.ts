@@ -14,6 +14,7 @@ import type { RunEvent } from './run-event.js'
 import { factsOf, type RunFacts } from './run-facts.js'
 import type { RunListener } from './run-listener.js'
 import { RunRecord } from './run-record.js'
+import type { RunCapture } from './run-state.js'
 import { StatisticsReading } from './statistics-reading.js'
 import { isDamage, storeRefusal } from './store-refusal.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -170,15 +171,13 @@ export class RunOwner {
   }
 
   /** The run as it is now, told when all of that is recorded. */
-  async read(): Promise<RunFacts> {
-    const { facts, capture } = await this.#captureRecorded(() => ({ statistics: { release: () => {} } }))
-    capture.statistics.release()
-    return facts
+  read(): Promise<RunFacts> {
+    return this.#onceRecorded(() => this.facts)
   }
 
   /** What is known of each sample now, told when all of that is recorded. Until the reading is released it counts as a call. */
   async statistics(onRelease: () => void): Promise<StatisticsReading> {
-    const { facts, capture } = await this.#captureRecorded(() => this.#run.capture())
+    const { facts, capture } = await this.#captureRecorded()
     this.#calls++
     return new StatisticsReading(facts, capture, () => {
       this.#calls--
@@ -190,7 +189,7 @@ export class RunOwner {
   async *export(): AsyncGenerator<Uint8Array, void, void> {
     this.#calls++
     try {
-      const { capture } = await this.#captureRecorded(() => this.#run.capture())
+      const { capture } = await this.#captureRecorded()
       try {
         const { runId } = this.#run
         const epochStarts = this.#record.epochStarts.filter((epoch) => epoch < capture.state.progress.epochsPlanned)
@@ -230,24 +229,29 @@ export class RunOwner {
     }
   }
 
-  /** What `take` sees at one moment, with the facts of that moment, once everything that happened before it is recorded. */
-  async #captureRecorded<T extends { statistics: { release(): void } }>(
-    take: () => T,
-  ): Promise<{ facts: RunFacts; capture: T }> {
+  /** The run's state and its facts at one moment, once everything that happened before it is recorded. Release the capture in any case. */
+  #captureRecorded(): Promise<{ facts: RunFacts; capture: RunCapture }> {
+    return this.#onceRecorded(
+      () => ({ facts: this.facts, capture: this.#run.capture() }),
+      ({ capture }) => capture.statistics.release(),
+    )
+  }
+
+  /** What `take` sees at one moment, once everything that happened before it is recorded; `drop` gets it where that will never be. */
+  async #onceRecorded<T>(take: () => T, drop: (taken: T) => void = () => {}): Promise<T> {
     this.#calls++
     try {
       await this.#record.saved
       while (this.#changing !== undefined) await this.#changing
       this.#assertOpen()
-      const facts = this.facts
-      const capture = take()
+      const taken = take()
       try {
         await this.#durable
       } catch (error) {
-        capture.statistics.release()
+        drop(taken)
         throw error
       }
-      return { facts, capture }
+      return taken
     } finally {
       this.#calls--
     }
