@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { endianness } from 'node:os'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config/config.js'
+import { version } from './config/version.js'
 import { selectKeptSet } from './core/policies/registry.js'
 import { GrpcServer } from './grpc/grpc-server.js'
+import { Lifeline } from './lifeline/lifeline.js'
 import type { RunStore } from './runs/ports.js'
 import type { Run } from './runs/run.js'
 import { RunError } from './runs/run-error.js'
@@ -21,7 +24,9 @@ const SWEEP_SECONDS = 10
 /** A sampler that runs. */
 export interface Sampler {
   /** Bound addresses, host:port. */
-  readonly addresses: { readonly grpc: string; readonly http: string }
+  readonly addresses: { readonly grpc: string; readonly http: string; readonly lifeline?: string }
+  /** Resolves, where there is a lifeline, when nobody holds it any more: the sampler is to be stopped. */
+  readonly abandoned: Promise<void> | undefined
   /** Drains: takes no more calls, ends waits and streams with UNAVAILABLE, closes. Resolves when that is logged, too. */
   stop(): Promise<void>
 }
@@ -66,6 +71,10 @@ function openStore({ store, dataDir, epochStarts }: Config, logger: Logger): Pro
     onFatal: (error) => endProcess(logger, error),
     log: (level, facts, message) => logger[level](facts, message),
   })
+}
+
+async function startLifeline({ lifeline }: Config): Promise<Lifeline | undefined> {
+  return lifeline === 'off' ? undefined : Lifeline.start(lifeline, { instance: randomUUID(), version })
 }
 
 /** Runs `work` again and again, one at a time; returns what ends that and waits for the last. */
@@ -115,20 +124,29 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
     await registry.close(draining)
     throw error
   })
-  const addresses = { grpc: grpc.address, http: web.address }
+  const lifeline = await startLifeline(config).catch(async (error: unknown) => {
+    await web.stop()
+    await grpc.stop(0)
+    await registry.close(draining)
+    throw error
+  })
+  const addresses = { grpc: grpc.address, http: web.address, ...(lifeline && { lifeline: lifeline.address }) }
   log.info({ ...addresses, store: store.durability }, 'listening')
   const reading = registry.readAll(drain.signal)
   const stopSweeping = repeat(() => registry.sweep(), Math.min(config.idleSeconds, SWEEP_SECONDS))
   return {
     addresses,
+    abandoned: lifeline?.abandoned.then((reason) => log.info({ reason }, 'lifeline let go')),
     stop: async () => {
       log.info({ drainSeconds: config.drainSeconds }, 'draining')
+      lifeline?.close()
       drain.abort(draining)
       await grpc.stop(config.drainSeconds * 1000)
       await web.stop()
       await stopSweeping()
       await reading
       await registry.close(draining)
+      lifeline?.end()
       log.info('stopped')
       await new Promise<void>((resolve) => log.flush(() => resolve()))
     },

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
 import { ConfigError, environmentVariable, readConfig, settings } from './config/config.js'
+import { version } from './config/version.js'
 
 /** Exit codes: a usage error, everything else that ends the process early, and what a shell reports of a program that SIGPIPE ended. */
 const EXIT = { usage: 2, failure: 1, brokenPipe: 141 }
@@ -17,12 +17,16 @@ async function serve(given: Record<string, string>): Promise<void> {
   const config = readConfig(given)
   const { startSampler } = await import('./bootstrap.js')
   const starting = startSampler(config)
+  let stopping = false
   const stop = () => {
+    if (stopping) return
+    stopping = true
     starting.then((sampler) => sampler.stop()).then(() => process.exit(0), fail)
   }
   // Before "listening" is logged: a signal may follow at once.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
-  await starting
+  const { abandoned } = await starting
+  abandoned?.then(stop)
 }
 
 /** Hands over to the trainer, a package of its own: the sampler does not need TensorFlow.js to be installed. It runs in this process, so that who ends this one ends it. */
@@ -62,7 +66,6 @@ function serveCommand(): Command {
   return command.action(serve)
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const program = new Command('keepset')
   .description('Choose which samples any trainer trains on')
   .version(version)

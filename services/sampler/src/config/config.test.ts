@@ -15,6 +15,7 @@ const bad: Readonly<Record<string, readonly string[]>> = {
     'a b:1',
   ],
   http: ['', '8350', 'http://localhost:80', '127.0.0.1:99999'],
+  lifeline: ['', 'on', 'Off', '50051', '127.0.0.1:65536'],
   store: ['', 'disk', 'Memory'],
   dataDir: [''],
   epochStarts: ['', '-1', '1001', '1.5', 'all'],
@@ -54,6 +55,7 @@ test('an environment variable is the flag in capitals', () => {
   expect(settings.map(environmentVariable)).toEqual([
     'KEEPSET_LISTEN',
     'KEEPSET_HTTP',
+    'KEEPSET_LIFELINE',
     'KEEPSET_STORE',
     'KEEPSET_DATA_DIR',
     'KEEPSET_EPOCH_STARTS',
@@ -75,6 +77,10 @@ test.each(['127.0.0.1:0', 'localhost:65535', '0.0.0.0:50051', '[::1]:8350', 'sam
     expect(readConfig({ listen: address, http: address })).toMatchObject({ listen: address, http: address })
   },
 )
+
+test('takes an address of the lifeline', () => {
+  expect(readConfig({ lifeline: '[::1]:0' })).toMatchObject({ lifeline: '[::1]:0' })
+})
 
 test('reads numbers from text and takes numbers', () => {
   expect(readConfig({ maxRuns: '7', drainSeconds: '0.5' })).toMatchObject({ maxRuns: 7, drainSeconds: 0.5 })

@@ -8,6 +8,9 @@ const address = z
     abort: true,
   })
   .refine((value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 0xffff, 'must have a port up to 65535')
+const addressOrOff = z.union([z.literal('off'), address], {
+  error: 'must be off or HOST:PORT, for example 127.0.0.1:0',
+})
 /** Number() reads an empty text as 0: a variable that is set to nothing is a mistake. */
 const number = <T extends z.ZodType>(type: T) => z.preprocess((value) => (value === '' ? Number.NaN : value), type)
 const count = (upper: number) => number(z.coerce.number({ error: 'must be a number' }).int().min(1).max(upper))
@@ -15,6 +18,7 @@ const count = (upper: number) => number(z.coerce.number({ error: 'must be a numb
 const schema = z.object({
   listen: address,
   http: address,
+  lifeline: addressOrOff,
   store: z.enum(['file', 'memory']),
   dataDir: z.string().min(1, 'must name a directory'),
   epochStarts: number(z.coerce.number({ error: 'must be a number' }).int().min(0).max(1000)),
@@ -67,6 +71,14 @@ export const settings: readonly Setting[] = [
     placeholder: 'HOST:PORT',
     fallback: '127.0.0.1:8350',
     description: 'HTTP address of /healthz and /readyz; port 0 takes a free one',
+  },
+  {
+    name: 'lifeline',
+    flag: 'lifeline',
+    placeholder: 'HOST:PORT',
+    fallback: 'off',
+    description:
+      'address that keeps the sampler alive: it ends when nobody is connected there any more, or nobody came within 10 s; port 0 takes a free one',
   },
   {
     name: 'store',
