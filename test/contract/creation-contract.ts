@@ -9,8 +9,8 @@ export function describeCreation(kind: StoreKind): void {
     it('says what it promises and what it takes', () =>
       withStore(kind, async ({ store }) => {
         expect(store.durability).toMatch(/^[a-z]+: .+/)
-        expect(store.recordBytes(1_000_000)).toBeGreaterThanOrEqual(store.recordBytes(1))
-        expect(store.recordBytes(1)).toBeGreaterThanOrEqual(0)
+        expect(store.recordBytes(1_000_000, 0)).toBeGreaterThanOrEqual(store.recordBytes(1, 0))
+        expect(store.recordBytes(1, 0)).toBeGreaterThanOrEqual(0)
       }))
 
     it('starts a record with a snapshot', () =>

@@ -7,11 +7,17 @@ import { requestedSpec } from '../../services/sampler/src/runs/testing/requested
 const RUN_ID = 'run'
 const WORLD_SIZE = 2
 const BATCH = 3
-const EPOCHS = 5
-/** Once this epoch is trained the run is taken back, and trained again from there. */
-const REWIND = { after: 3, to: 2 }
+const EPOCHS = 4
+/** In each life, once this epoch is trained, the run is taken back, and trained again from there; not so in the last one. The start of epoch 0 is then kept no more. */
+const REWINDS = [
+  { after: 2, to: 1 },
+  { after: 2, to: 0 },
+]
+/** Epoch starts that the store is to keep. */
+export const KEPT_STARTS = 2
 
-const spec = requestedSpec({ sampleCount: 20, seed: 7n, selectionPeriod: 1, totalEpochs: EPOCHS })
+const metrics = ['correct', 'margin']
+const spec = requestedSpec({ sampleCount: 20, seed: 7n, selectionPeriod: 1, totalEpochs: EPOCHS, metrics })
 const ranks = Array.from({ length: WORLD_SIZE }, (_, rank) => rank)
 
 /** A loss that depends on sample and epoch alone, with ties. */
@@ -47,7 +53,7 @@ export class PersistentTrainer {
     while (this.#epoch < EPOCHS) {
       if (this.#isRewinding) await this.#rewind(registry)
       await this.#trainEpoch(registry)
-      this.#isRewinding = this.#generation === 1 && this.#epoch === REWIND.after
+      this.#isRewinding = this.#epoch === REWINDS[this.#generation - 1]?.after
       if (!this.#isRewinding) this.#epoch++
     }
     const { generation, progress, isFinished, nextEpoch } = await registry.finish(RUN_ID, this.#generation)
@@ -78,8 +84,12 @@ export class PersistentTrainer {
         const end = Math.min(BATCH * (place + 1), positions)
         const indices = rankPositions(plan.order, rank, plan.sharding, BATCH * place, end)
         const losses = Float32Array.from(indices, (index) => lossOf(index, epoch))
+        const values = losses.map((loss) => (loss > 2 ? Number.NaN : -loss))
         const report = { generation, epoch, rank, sequence: place + 1, indices, losses }
-        const { duplicate } = await owner.report(report)
+        const { duplicate } = await owner.report({
+          ...report,
+          metrics: metrics.slice(place % 2).map((name) => ({ name, values })),
+        })
         if (duplicate) this.duplicates++
         this.#acknowledged.set(this.#key(epoch, rank), place + 1)
       })
@@ -99,15 +109,14 @@ export class PersistentTrainer {
   }
 
   async #rewind(registry: RunRegistry): Promise<void> {
-    const { generation } = await registry.rewind(RUN_ID, REWIND.to, this.#generation)
-    this.#generation = generation
-    this.#epoch = REWIND.to
-    this.#isRewinding = false
+    const to = REWINDS[this.#generation - 1]?.to as number
+    const { generation } = await registry.rewind(RUN_ID, to, this.#generation)
     // What was reported in the epoch before the one that is trained again is the same in both lives.
-    for (const rank of ranks) {
-      const before = this.#acknowledged.get(`1/${REWIND.to - 1}/${rank}`) ?? 0
-      this.#acknowledged.set(this.#key(REWIND.to - 1, rank), before)
-    }
+    const before = ranks.map((rank) => this.#last(to - 1, rank))
+    this.#generation = generation
+    this.#epoch = to
+    this.#isRewinding = false
+    for (const rank of ranks) this.#acknowledged.set(this.#key(to - 1, rank), before[rank] as number)
   }
 
   #last(epoch: number, rank: number): number {

@@ -12,6 +12,7 @@ export const planned = (epoch: number, selected?: readonly number[]): RunEvent =
   ...(selected && { selected: Uint32Array.from(selected) }),
 })
 
+/** Some with metrics, some without. */
 export const reported = (epoch: number, sequence: number, losses: readonly number[] = [sequence, 0.5]): RunEvent => ({
   type: 'losses_reported',
   time: 1_700_000_000_500 + sequence,
@@ -20,6 +21,12 @@ export const reported = (epoch: number, sequence: number, losses: readonly numbe
   sequence,
   indices: Uint32Array.from(losses, (_, place) => sequence + place),
   losses: Float32Array.from(losses),
+  ...(sequence % 3 === 0 && {
+    metrics: [sequence % 7, 7].map((metric) => ({
+      metric,
+      values: Float32Array.from(losses, (loss) => loss - metric),
+    })),
+  }),
 })
 
 export const finished: RunEvent = { type: 'run_finished', time: 1_700_000_001_000 }

@@ -9,7 +9,7 @@ import { type DiskFault, type DiskStep, FaultyDisk, isChange } from '../support/
 import { seededRandom } from '../support/random.js'
 import { everythingSurvives, namesSurvive, nothingSurvives, someSurvives } from '../support/survivals.js'
 import { openFileStore } from './open-file-store.js'
-import { isUnavailable, PersistentTrainer, type TrainingOutcome } from './persistent-trainer.js'
+import { isUnavailable, KEPT_STARTS, PersistentTrainer, type TrainingOutcome } from './persistent-trainer.js'
 
 /** A training over a file store on which something goes wrong: it comes to what an undisturbed one comes to, bit for bit. */
 
@@ -48,7 +48,7 @@ async function trainWith(trainer: PersistentTrainer, disk: FaultyDisk): Promise<
     end = () => resolve(undefined)
   })
   const training = async () => {
-    const store = await openFileStore(disk, { epochStarts: 3, onFatal: end }).catch(() => undefined)
+    const store = await openFileStore(disk, { epochStarts: KEPT_STARTS, onFatal: end }).catch(() => undefined)
     if (!store) return undefined
     const registry = await RunRegistry.open(store, testLimits(), ownerParts())
     for (let attempt = 1; ; attempt++) {
@@ -71,7 +71,7 @@ describe('a training over a disk that fails', { timeout: 60_000 * EFFORT }, () =
   let steps: readonly DiskStep[]
 
   beforeAll(async () => {
-    const registry = await RunRegistry.open(new MemoryStore({ epochStarts: 3 }), testLimits(), ownerParts())
+    const registry = await RunRegistry.open(new MemoryStore({ epochStarts: KEPT_STARTS }), testLimits(), ownerParts())
     twin = await new PersistentTrainer().train(registry)
     const undisturbed = await train(new FaultyDisk())
     steps = undisturbed.steps
@@ -103,8 +103,8 @@ describe('a training over a disk that fails', { timeout: 60_000 * EFFORT }, () =
   }
 
   it('selects, goes back and finishes on its way', () => {
-    expect(twin.plans.filter((plan) => plan.startsWith('selected'))).toHaveLength(6)
-    expect(twin.facts).toMatchObject({ generation: 2, nextEpoch: 5, isFinished: true })
+    expect(twin.plans.filter((plan) => plan.startsWith('selected'))).toHaveLength(7)
+    expect(twin.facts).toMatchObject({ generation: 3, nextEpoch: 4, isFinished: true })
   })
 
   it.each([

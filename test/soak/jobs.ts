@@ -16,6 +16,7 @@ export interface Job {
  * snapshots to be written in several pieces. Kept sets, orders and losses depend on the seed.
  */
 export function jobs(sampler: KillableSampler, round: string, seed: number, random: () => number): Job[] {
+  const metrics = ['correct', 'margin', 'entropy']
   const base = { selectionPeriod: 1, epochs: 8, pruneRate: 0.5 }
   const job = (
     name: string,
@@ -34,12 +35,13 @@ export function jobs(sampler: KillableSampler, round: string, seed: number, rand
       policy: epsilonGreedy({ epsilon: 0.2 }),
       pruneRate: 0.3,
       shardMode: 'drop',
+      metrics: ['correct'],
     }),
     job('steady-random', trainSteadily, 3, 16, { sampleCount: 2000, policy: randomPolicy(), positionMultiple: 16 }),
     job('steady-large', trainSteadily, 2, 2048, { sampleCount: 150_000, policy: ucb({ initial: 'zero' }) }),
     job('acknowledged', acknowledging(sampler), 1, 32, { sampleCount: 2200, policy: ucb({ alpha: 0.5 }) }),
-    job('rewinding', rewinding(4, random), 2, 32, { sampleCount: 1800, policy: epsilonGreedy() }),
-    job('dying', dying(4, random), 1, 32, { sampleCount: 1500, policy: ucb({ c: 2 }) }),
+    job('rewinding', rewinding(4, random), 2, 32, { sampleCount: 1800, policy: epsilonGreedy(), metrics }),
+    job('dying', dying(4, random), 1, 32, { sampleCount: 1500, policy: ucb({ c: 2 }), metrics }),
     job('in-processes', inProcesses(1, 120, random), 2, 32, { sampleCount: 1600, policy: ucb() }),
   ]
 }

@@ -29,6 +29,8 @@ const COLUMNS = ['means', 'variances', 'lastLosses', 'timesReported', 'timesKept
 function hashStatistics(chunks: readonly StatisticsChunk[]): string {
   const hash = createHash('sha256')
   for (const column of COLUMNS) for (const chunk of chunks) hash.update(chunk[column])
+  const metrics = chunks[0]?.metrics ?? []
+  for (const metric of metrics.keys()) for (const chunk of chunks) hash.update(chunk.metrics[metric]?.values ?? '')
   return hash.digest('hex')
 }
 

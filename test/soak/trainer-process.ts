@@ -1,5 +1,5 @@
 /**
- * Trains one rank of a run, as a trainer that keeps no checkpoint: started anew, it begins the epoch in progress anew.
+ * Trains one rank of a run, as a trainer that keeps no checkpoint: started anew, it goes on after the last report that the sampler has.
  * Its argument is a {@link TrainerTask} as JSON. Writes each {@link TrainerLine} as a line of JSON.
  */
 

@@ -1,6 +1,6 @@
 import { strictEqual } from 'node:assert/strict'
-import { type Client, connect, type Plan, type Run } from '@keepset/client'
-import { eachRank, PLAN_TIMEOUT_MS, type Training, trainPlan, trainRank, type Witness } from './training.js'
+import { type Client, connect } from '@keepset/client'
+import { eachRank, PLAN_TIMEOUT_MS, planRest, type Training, trainPlan, trainRank, type Witness } from './training.js'
 
 const PATIENCE = { callTimeoutMs: 120_000, giveUpAfterMs: 240_000 }
 
@@ -80,74 +80,28 @@ export function rewinding(rewinds: number, random: () => number): Trainer {
     })
 }
 
-/** Where a trainer can go on: what it saved beside its model. */
-interface Checkpoint {
-  readonly epoch: number
-  readonly startPosition: number
-  readonly reportedSequence: number
-}
-
-function planFrom(run: Run, { epoch, ...rest }: Checkpoint): Promise<Plan> {
-  return run.planEpoch(epoch, { ...rest, timeoutMs: PLAN_TIMEOUT_MS })
-}
-
-/** Trains whole epochs up to before `epoch`; returns where that leaves it. */
-async function trainUpTo(
-  run: Run,
-  from: Checkpoint,
-  epoch: number,
-  training: Training,
-  witness: Witness,
-): Promise<Checkpoint> {
-  let at = from
-  while (at.epoch < epoch) {
-    witness.tick()
-    await trainPlan(await planFrom(run, at), training, witness)
-    at = { epoch: at.epoch + 1, startPosition: 0, reportedSequence: 0 }
-  }
-  return at
-}
-
-/** Trains some batches, saves a checkpoint, and trains some more, whose reports are then on their way. */
-async function trainBeyondCheckpoint(
-  run: Run,
-  from: Checkpoint,
-  training: Training,
-  witness: Witness,
-  draw: Draw,
-): Promise<Checkpoint> {
-  const plan = await planFrom(run, from)
-  const reports = await trainPlan(plan, training, witness, draw(MAX_BATCHES))
-  await run.flush()
-  const checkpoint = {
-    epoch: from.epoch,
-    startPosition: Math.min(from.startPosition + reports * training.batchSize, plan.positionCount),
-    reportedSequence: from.reportedSequence + reports,
-  }
-  await trainPlan(await planFrom(run, checkpoint), training, witness, 1 + draw(MAX_BATCHES))
-  return checkpoint
-}
-
 /**
  * A trainer of one rank that dies in the middle of some epochs, `deaths` at most, with reports on their way, and goes on in a new client
- * from its checkpoint: at the position and with the count of reports that it saved.
+ * after the last report that the sampler has.
  */
 export function dying(deaths: number, random: () => number): Trainer {
   const draw = drawFrom(random)
   return async (address, training, witness) => {
     const { epochs } = training.settings
     const deathEpochs = new Set(Array.from({ length: deaths }, () => draw(epochs)))
-    let at: Checkpoint = { epoch: 0, startPosition: 0, reportedSequence: 0 }
+    let at = 0
     for (const deathEpoch of [...deathEpochs].sort((a, b) => a - b)) {
       await withClient(address, witness.signal, async (client) => {
         const run = await client.createRun(training.settings)
-        at = await trainUpTo(run, at, deathEpoch, training, witness)
-        at = await trainBeyondCheckpoint(run, at, training, witness, draw)
+        await trainRank(run, 0, training, witness, { from: at, to: deathEpoch })
+        const plan = await planRest(run, deathEpoch, 0, training)
+        await trainPlan(plan, training, witness, 1 + draw(2 * MAX_BATCHES))
+        at = deathEpoch
       })
     }
     await withClient(address, witness.signal, async (client) => {
       const run = await client.createRun(training.settings)
-      await trainUpTo(run, at, epochs, training, witness)
+      await trainRank(run, 0, training, witness, { from: at, to: epochs })
       await run.flush()
     })
   }

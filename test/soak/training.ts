@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { CreateRunOptions, Plan, Run } from '@keepset/client'
+import type { CreateRunOptions, MetricValues, Plan, Run } from '@keepset/client'
 import { lossOf } from './loss-of.js'
 import type { Notes } from './transcript.js'
 
@@ -25,7 +25,7 @@ export const PLAN_TIMEOUT_MS = 240_000
 /** Trains on a plan: nothing but reports. Leaves off after `limit` of them; returns how many there were. */
 export async function trainPlan(
   plan: Plan,
-  { batchSize }: Training,
+  { batchSize, settings }: Training,
   { notes, tick }: Witness,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<number> {
@@ -38,6 +38,7 @@ export async function trainPlan(
     plan.report(
       batch,
       Float32Array.from(batch.indices, (index) => lossOf(index, plan.epoch)),
+      metricsOf(settings.metrics, batch.indices, plan.epoch),
     )
     reports++
     tick()
@@ -46,7 +47,29 @@ export async function trainPlan(
   return reports
 }
 
-/** Trains one rank on the epochs from `from` to before `to`. */
+/** Values of metrics that depend on sample and epoch alone, as losses do. */
+function metricsOf(names: readonly string[] = [], indices: Uint32Array, epoch: number): MetricValues {
+  return Object.fromEntries(
+    names.map((name, place) => [
+      name,
+      Float32Array.from(indices, (index) => lossOf(index, epoch + 1000 * (place + 1))),
+    ]),
+  )
+}
+
+/** The plan of an epoch from the position on that a rank's reports have come to: what a trainer without a model goes on with after a restart. */
+export async function planRest(run: Run, epoch: number, rank: number, training: Training): Promise<Plan> {
+  const { worldSize, batchSize } = training
+  let startPosition = 0
+  for (;;) {
+    const plan = await run.planEpoch(epoch, { rank, worldSize, startPosition, timeoutMs: PLAN_TIMEOUT_MS })
+    startPosition = Math.min(plan.appliedSequence * batchSize, plan.positionCount)
+    // Otherwise there are more than it was asked for with: at first, and while reports of a client that was dropped still come.
+    if (plan.startPosition === startPosition) return plan
+  }
+}
+
+/** Trains one rank on the epochs from `from`, what is left of it, to before `to`. */
 export async function trainRank(
   run: Run,
   rank: number,
@@ -56,8 +79,7 @@ export async function trainRank(
 ): Promise<void> {
   for (let epoch = from; epoch < to; epoch++) {
     witness.tick()
-    const plan = await run.planEpoch(epoch, { rank, worldSize: training.worldSize, timeoutMs: PLAN_TIMEOUT_MS })
-    await trainPlan(plan, training, witness)
+    await trainPlan(await planRest(run, epoch, rank, training), training, witness)
   }
 }
 

@@ -29,10 +29,16 @@ export interface PlainReport {
   readonly generation?: number
   readonly indices: readonly number[]
   readonly losses?: readonly number[]
+  readonly metrics?: Readonly<Record<string, readonly number[]>>
 }
 
-export function lossReport({ indices, losses = indices.map(() => 1), ...rest }: PlainReport): LossReport {
-  return LossReport.fromPartial({ ...rest, sampleIndices: packIndices(indices), losses: packLosses(losses) })
+export function lossReport({ indices, losses = indices.map(() => 1), metrics = {}, ...rest }: PlainReport): LossReport {
+  return LossReport.fromPartial({
+    ...rest,
+    sampleIndices: packIndices(indices),
+    losses: packLosses(losses),
+    metrics: Object.entries(metrics).map(([name, values]) => ({ name, values: packLosses(values) })),
+  })
 }
 
 /** The stubs for a sampler's address, with the calls that tests make most. */

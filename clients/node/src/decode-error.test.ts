@@ -34,7 +34,7 @@ describe('decodeError', () => {
   it('says what to do about a gap between reports', () => {
     const error = decodeError(statusOf(status.FAILED_PRECONDITION, 'a gap', [errorInfo('SEQUENCE_GAP')]))
     expect(error).toBeInstanceOf(errors.PreconditionError)
-    expect(error.message).toMatch(/^a gap\. .*reportedSequence.*await run\.flush\(\).*checkpoint/)
+    expect(error.message).toMatch(/^a gap\. .*client\.openRun\(\).*plan of the epoch again/)
   })
 
   it('does not advise to ask again where another call of the rank took the place', () => {

@@ -72,7 +72,7 @@ const causes: Readonly<Record<StatusName, Cause>> = {
 const adviceByReason: ReadonlyMap<string | undefined, string> = new Map([
   [
     'SEQUENCE_GAP',
-    'Open the run again and call planEpoch() with reportedSequence one less than that next report and the startPosition that goes with it, or with neither, which begins the epoch anew. `await run.flush()` before you save a checkpoint, so that it never counts a report that the sampler does not have.',
+    'The sampler has fewer reports than it acknowledged: its record was put back from an older copy. Open the run again with client.openRun() and ask for the plan of the epoch again: its reports go on after those that the sampler has.',
   ],
   ['RUN_FINISHED', 'Create a run with another runId, or call client.deleteRun() first.'],
   [

@@ -19,7 +19,7 @@ export {
   UnauthenticatedError,
   UnavailableError,
 } from './errors.js'
-export type { Plan, PlanReason } from './plan.js'
+export type { MetricValues, Plan, PlanReason } from './plan.js'
 export type { PlanEpochOptions } from './plan-epoch-options.js'
 export {
   type EpsilonGreedyOptions,

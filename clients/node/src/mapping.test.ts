@@ -66,6 +66,7 @@ describe('runFromWire', () => {
       shardMode: 'drop',
       positionMultiple: 4,
       nonFinite: 'reject',
+      metrics: ['margin', 'correct'],
     } as const
     const { settings, createTime, ...info } = runFromWire(wire(specToWire(asked)))
     const initial = 'initial' in policy ? policy.initial : 'first_loss'

@@ -55,6 +55,7 @@ export function specToWire(options: CreateRunOptions): WireSpec {
     shardMode: oneOf('spec.shard_mode', shardToWire, options.shardMode ?? 'pad'),
     positionMultiple: u32('position_multiple', options.positionMultiple),
     nonFinite: oneOf('spec.non_finite', nonFiniteToWire, options.nonFinite ?? 'ignore'),
+    metrics: [...(options.metrics ?? [])],
     policy: policyToWire(options.policy),
   })
 }
@@ -129,6 +130,7 @@ function settingsFromWire(spec: WireSpec): RunSettings {
     shardMode: spec.shardMode === WireShard.SHARD_MODE_DROP ? 'drop' : 'pad',
     positionMultiple,
     nonFinite: spec.nonFinite === WireNonFinite.NON_FINITE_MODE_REJECT ? 'reject' : 'ignore',
+    metrics: spec.metrics,
   }
 }
 
@@ -188,6 +190,7 @@ export function planFromWire(request: PlanEpochRequest, header: PlanHeader): Pla
     selectionEpoch: header.selectionEpoch,
     reason,
     digest: header.digest.toString('hex'),
+    appliedSequence: header.appliedSequence,
   }
 }
 

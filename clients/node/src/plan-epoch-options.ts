@@ -4,14 +4,11 @@ export interface PlanEpochOptions {
   readonly rank?: number
   /** Number of data-parallel workers in this epoch. Default 1. */
   readonly worldSize?: number
-  /** Position of this rank's plan at which batches begin: to go on in mid-epoch after a restart. Default 0. */
-  readonly startPosition?: number
   /**
-   * Reports of this epoch that this rank had already sent before a restart in mid-epoch; the next one goes on after them. Default 0, or
-   * what this object has counted. A trainer that begins the epoch anew needs neither this nor `startPosition`: its first reports are then
-   * known to the sampler, which does not count them again.
+   * Position of this rank's plan at which batches begin: to go on in mid-epoch after a restart. Default 0. Reports go on after the last one that
+   * the sampler has, whatever this is; it does not count samples again that had their loss in this epoch.
    */
-  readonly reportedSequence?: number
+  readonly startPosition?: number
   /**
    * Reports that this rank sent for the epoch before; the plan waits for them. Default: what this object has counted, 0 if it was not
    * there. Needed only after a restart between two epochs, and only if the reports of the epoch before may still be on their way.

@@ -23,6 +23,18 @@ export interface PlanFacts {
   readonly reason: PlanReason
   /** SHA-256 of the epoch's order over all ranks, as 64 hexadecimal digits. Equal on all ranks and for every world size. */
   readonly digest: string
+  /** Reports of this rank in this epoch that the sampler had when it was asked: 0, or more after a restart in mid-epoch. The next report goes on after them. */
+  readonly appliedSequence: number
+}
+
+/** Values of further metrics of a batch, by their names: of each as many as losses. */
+export type MetricValues = Readonly<Record<string, ArrayLike<number>>>
+
+/** A batch's report, its arrays of the same length. */
+export interface BatchReport {
+  readonly indices: Uint32Array
+  readonly losses: Float32Array
+  readonly metrics: readonly { readonly name: string; readonly values: Float32Array }[]
 }
 
 /** What a plan needs of its run. */
@@ -32,7 +44,7 @@ interface PlanLink {
   /** Resolves when the next report of this rank is sure to find room. */
   keepRoom(): Promise<void>
   releaseRoom(): void
-  report(indices: Uint32Array, losses: Float32Array): void
+  report(report: BatchReport): void
 }
 
 /** What one rank trains on in one epoch. */
@@ -47,6 +59,7 @@ export class Plan implements PlanFacts {
   readonly selectionEpoch: number
   readonly reason: PlanReason
   readonly digest: string
+  readonly appliedSequence: number
   /** Position at which {@link batches} and {@link indices} begin: 0, or what the trainer asked for. */
   readonly startPosition: number
   readonly #link: PlanLink
@@ -62,6 +75,7 @@ export class Plan implements PlanFacts {
     this.selectionEpoch = facts.selectionEpoch
     this.reason = facts.reason
     this.digest = facts.digest
+    this.appliedSequence = facts.appliedSequence
     this.startPosition = startPosition
     this.#link = link
   }
@@ -106,12 +120,13 @@ export class Plan implements PlanFacts {
   /**
    * Hands over the un-reduced losses of a batch and returns: nothing is waited for, the arrays are copied. `losses[i]` belongs to
    * the i-th index, and both have the same length, at least 1. The report is sent in the background, exactly once and in order.
+   * `metrics` has values of any of the run's metrics (`createRun({ metrics })`), for example `{ correct: [1, 0, 1] }`; what is not finite changes nothing.
    *
    * Throws, and queues nothing: {@link InvalidArgumentError} when the lengths differ, {@link QueueFullError} when there is no room
    * (see {@link batches} and `run.room()`), {@link PreconditionError} when the rank has gone on to another epoch, and the failure of
    * the run when an earlier report was refused or could not be delivered.
    */
-  report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>): void {
+  report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>, metrics: MetricValues = {}): void {
     const indices = batch instanceof Uint32Array ? batch : batch.indices
     if (typeof losses?.length !== 'number') {
       throw invalid(
@@ -123,6 +138,19 @@ export class Plan implements PlanFacts {
       throw invalid('losses', `must have one loss for each of the ${indices.length} indices, got ${losses.length}`)
     }
     if (indices.length === 0) throw invalid('sample_indices', 'must hold at least one index')
-    this.#link.report(indices, losses instanceof Float32Array ? losses : Float32Array.from(losses))
+    const columns = Object.entries(metrics).map(([name, values]) => {
+      if (values?.length !== indices.length) {
+        throw invalid(
+          `metrics.${name}`,
+          `must be an array with a value for each of the ${indices.length} indices, got ${values?.length ?? values}`,
+        )
+      }
+      return { name, values: toF32(values) }
+    })
+    this.#link.report({ indices, losses: toF32(losses), metrics: columns })
   }
+}
+
+function toF32(values: ArrayLike<number>): Float32Array {
+  return values instanceof Float32Array ? values : Float32Array.from(values)
 }

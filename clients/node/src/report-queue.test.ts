@@ -6,7 +6,7 @@ import { ReportQueue } from './report-queue.js'
 
 function report(rank: number, sequence = 1): LossReport {
   const array = Buffer.alloc(4)
-  return { runId: 'r', epoch: 0, rank, sequence, sampleIndices: array, losses: array, generation: 1 }
+  return { runId: 'r', epoch: 0, rank, sequence, sampleIndices: array, losses: array, metrics: [], generation: 1 }
 }
 
 /** Records in `log` when a promise is done. */

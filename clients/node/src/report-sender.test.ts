@@ -54,7 +54,7 @@ function acknowledge(call: Call, { epoch, rank, sequence }: LossReport, duplicat
 
 function report(sequence: number, bytes = 4): LossReport {
   const array = Buffer.alloc(bytes)
-  return { runId: 'r', epoch: 2, rank: 1, sequence, sampleIndices: array, losses: array, generation: 1 }
+  return { runId: 'r', epoch: 2, rank: 1, sequence, sampleIndices: array, losses: array, metrics: [], generation: 1 }
 }
 
 function sendAll(sender: ReportSender, count: number) {

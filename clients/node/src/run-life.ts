@@ -42,7 +42,6 @@ export class RunLife {
       startPosition: checkU32('start_position', options.startPosition ?? 0),
       generation: this.generation,
     }
-    const reported = checkU32('reportedSequence', options.reportedSequence ?? 0)
     const timeoutMs = checkTime('timeoutMs', options.timeoutMs ?? defaultPlanTimeoutMs)
     this.sender.queue.release(rank)
     this.#unread.get(rank)?.cancel()
@@ -50,7 +49,7 @@ export class RunLife {
     await this.flush()
     request.lastSequence = options.lastSequence ?? this.#sequences.ofEpochBefore(epoch, rank)
     const opened = await this.#open(request, timeoutMs)
-    this.#sequences.begin(epoch, rank, reported)
+    this.#sequences.begin(epoch, rank, opened.facts.appliedSequence)
     return this.#makePlan(request, opened)
   }
 
@@ -93,7 +92,7 @@ export class RunLife {
         await queue.keepRoomFor(rank)
       },
       releaseRoom: () => queue.release(rank),
-      report: (indices, losses) => {
+      report: ({ indices, losses, metrics }) => {
         signal.throwIfAborted()
         const sequence = this.#sequences.next(epoch, rank)
         this.sender.send({
@@ -103,6 +102,7 @@ export class RunLife {
           sequence,
           sampleIndices: pack(indices),
           losses: pack(losses),
+          metrics: metrics.map(({ name, values }) => ({ name, values: pack(values) })),
           generation,
         })
         this.#sequences.commit(rank)

@@ -36,6 +36,11 @@ export interface CreateRunOptions {
   readonly positionMultiple?: number
   /** A loss that is NaN or infinite: 'ignore' counts it and changes nothing, 'reject' refuses its report. Default 'ignore'. */
   readonly nonFinite?: NonFiniteMode
+  /**
+   * Names of further values that `plan.report()` takes for each sample beside the loss: a to z first, then up to 31 more of a-z, 0-9 and '_'; at most 8.
+   * The sampler keeps the last finite value of each; they do not influence selection. Default none.
+   */
+  readonly metrics?: readonly string[]
 }
 
 /** How ranks get equal lengths. */
@@ -59,6 +64,8 @@ export interface RunSettings {
   readonly shardMode: ShardMode
   readonly positionMultiple: number
   readonly nonFinite: NonFiniteMode
+  /** Names of the further values that reports can have, in the order of their columns. */
+  readonly metrics: readonly string[]
 }
 
 /** Counts of what a run has done. */
@@ -90,7 +97,7 @@ export interface RunInfo {
   readonly nextEpoch: number
   /** The run's life: 1 for a new run, one more after each rewind. */
   readonly generation: number
-  /** Epochs to whose start `rewind` can go back, rising; the last one is `nextEpoch`. */
+  /** Epochs to whose start `rewind` can go back, rising; the first one is 0, the last one is `nextEpoch`. */
   readonly epochStarts: readonly number[]
   readonly settings: RunSettings
   readonly progress: RunProgress

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { InvalidArgumentError } from './errors.js'
+import { unpackF32 } from './packed.js'
 import { deferred } from './testing/deferred.js'
 import { startRun, stopRuns } from './testing/scripted-run.js'
 
@@ -47,22 +48,47 @@ describe('Run', () => {
     expect(asked.slice(2).map(({ lastSequence }) => lastSequence)).toEqual([1, 2])
   })
 
-  it('goes on after what a trainer sent before its restart', async () => {
-    const { run, asked, reported } = await startRun()
-    const plan = await run.planEpoch(5, { startPosition: 0, reportedSequence: 7, lastSequence: 9 })
+  it('goes on after what the sampler has from before a restart', async () => {
+    const { run, asked, reported } = await startRun({ appliedSequence: 7 })
+    const plan = await run.planEpoch(5, { lastSequence: 9 })
+    expect(plan.appliedSequence).toBe(7)
     plan.report(one, [1])
     await run.planEpoch(6)
     expect(reported.map(({ sequence }) => sequence)).toEqual([8])
     expect(asked.map(({ lastSequence }) => lastSequence)).toEqual([9, 8])
   })
 
+  it('goes on counting when the plan of an epoch is asked for again', async () => {
+    const { run, reported } = await startRun()
+    for (let again = 0; again < 3; again++) (await run.planEpoch(0)).report(one, [1])
+    await run.flush()
+    expect(reported.map(({ sequence }) => sequence)).toEqual([1, 2, 3])
+  })
+
   it('gives no sequence to a report that it does not take', async () => {
     const { run, reported } = await startRun()
     const plan = await run.planEpoch(0)
     expect(() => plan.report(one, [1, 2])).toThrow('losses')
+    expect(() => plan.report(one, [1], { correct: [1], margin: [] })).toThrow(
+      'metrics.margin: must be an array with a value for each of the 1 indices, got 0',
+    )
     plan.report(one, [1])
     await run.flush()
     expect(reported.map(({ sequence }) => sequence)).toEqual([1])
+  })
+
+  it('reports metrics beside the losses, as copies', async () => {
+    const { run, reported } = await startRun()
+    const plan = await run.planEpoch(0)
+    const margin = Float32Array.of(0.5, Number.NaN)
+    plan.report(Uint32Array.of(1, 2), [1, 2], { correct: [1, 0], margin })
+    margin.fill(9)
+    await run.flush()
+    const metrics = reported[0]?.metrics.map(({ name, values }) => [name, [...unpackF32(values)]])
+    expect(metrics).toEqual([
+      ['correct', [1, 0]],
+      ['margin', [0.5, Number.NaN]],
+    ])
   })
 
   it('ends the stream of a plan that nobody read when the rank asks for another', async () => {

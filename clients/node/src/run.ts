@@ -31,9 +31,7 @@ export class Run {
 
   /**
    * Reports of this object that the sampler had already, although they were sent once only; it did not count their losses. More than 0
-   * is right after a restart that begins an epoch anew with the same batches. At any other time losses are lost: two workers report
-   * as the same rank, or the batches of the epoch begun anew are not those of before. Sending again after a broken connection does not count.
-   * Begins anew with {@link rewind}.
+   * says that two workers report as the same rank. Sending again after a broken connection does not count. Begins anew with {@link rewind}.
    */
   get duplicateReports(): number {
     return this.#life.sender.duplicates

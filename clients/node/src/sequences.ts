@@ -19,11 +19,9 @@ export class Sequences {
     return count?.epoch === epoch - 1 ? count.reports : 0
   }
 
-  /** The rank has a plan of `epoch`. `reported` reports were sent before; a plan that is asked for again goes on counting. */
-  begin(epoch: number, rank: number, reported = 0): void {
-    const count = this.#counts.get(rank)
-    if (count?.epoch === epoch) count.reports = Math.max(count.reports, reported)
-    else this.#counts.set(rank, { epoch, reports: reported, reportsBefore: this.ofEpochBefore(epoch, rank) })
+  /** The rank has a plan of `epoch`, in which the sampler has `applied` of its reports: every one that was sent, since a plan is asked for when all are acknowledged. */
+  begin(epoch: number, rank: number, applied: number): void {
+    this.#counts.set(rank, { epoch, reports: applied, reportsBefore: this.ofEpochBefore(epoch, rank) })
   }
 
   /** The sequence of the rank's next report, if `epoch` is the one it is in. {@link commit} makes it the last. */

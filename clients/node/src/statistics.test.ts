@@ -34,10 +34,13 @@ async function read(parts: readonly (Part | undefined)[]): Promise<StatisticsPar
   return read
 }
 
-const run: Part = { $case: 'run', value: wireRun('r', { progress: { selections: 3 } }, 5) }
+const run: Part = {
+  $case: 'run',
+  value: wireRun('r', { progress: { selections: 3 } }, { sampleCount: 5, metrics: ['correct'] }),
+}
 const summary: Part = { $case: 'summary', value: { alwaysCount: 1, sometimesCount: 2, neverCount: 2 } }
 
-/** Sample i has mean i, variance 2 i, last loss 3 i; was reported i times and kept 2 i times. */
+/** Sample i has mean i, variance 2 i, last loss 3 i, correct 4 i; was reported i times and kept 2 i times. */
 function chunk(startIndex: number, count: number, wrong: Partial<StatisticsChunk> = {}): Part {
   const scaled = (factor: number) => Array.from({ length: count }, (_, i) => factor * (startIndex + i))
   const value = {
@@ -47,6 +50,7 @@ function chunk(startIndex: number, count: number, wrong: Partial<StatisticsChunk
     lastLosses: pack(Float32Array.from(scaled(3))),
     timesReported: pack(Uint32Array.from(scaled(1))),
     timesKept: pack(Uint32Array.from(scaled(2))),
+    metrics: [{ name: 'correct', values: pack(Float32Array.from(scaled(4))) }],
     ...wrong,
   }
   return { $case: 'chunk', value }
@@ -65,6 +69,7 @@ it('reads the run, its samples in chunks, and the summary', async () => {
       lastLosses: Float32Array.of(9, 12),
       timesReported: Uint32Array.of(3, 4),
       timesKept: Uint32Array.of(6, 8),
+      metrics: { correct: Float32Array.of(12, 16) },
     },
     { kind: 'summary', always: 1, sometimes: 2, never: 2 },
   ])
@@ -81,6 +86,15 @@ it.each([
   ['fewer samples than the run has', [run, chunk(0, 4), summary]],
   ['no summary', [run, chunk(0, 5)]],
   ['arrays of different lengths', [run, chunk(0, 5, { timesKept: Buffer.alloc(16) }), summary]],
+  [
+    'a metric of another length',
+    [run, chunk(0, 5, { metrics: [{ name: 'correct', values: Buffer.alloc(16) }] }), summary],
+  ],
+  ['a metric that is missing', [run, chunk(0, 5, { metrics: [] }), summary]],
+  [
+    'a metric that the run does not have',
+    [run, chunk(0, 5, { metrics: [{ name: 'other', values: Buffer.alloc(20) }] }), summary],
+  ],
   ['bytes that are no whole elements', [run, chunk(0, 5, { means: Buffer.alloc(19) }), summary]],
 ])('does not take %s', async (_, parts) => {
   const error = await read(parts).catch((caught: unknown) => caught)

@@ -3,7 +3,7 @@ import type { Connection } from './connection.js'
 import { runFromWire, unreadable } from './mapping.js'
 import { unpackF32, unpackU32 } from './packed.js'
 import { readStream } from './read-stream.js'
-import type { RunInfo } from './run-settings.js'
+import type { RunInfo, RunSettings } from './run-settings.js'
 
 /** A part of `client.streamStatistics()`: the run comes first and once, the summary last and once. */
 export type StatisticsPart =
@@ -27,6 +27,8 @@ export type StatisticsPart =
       readonly timesReported: Uint32Array
       /** Selections that kept the sample; stays at 65535 once there. All of the run's `progress.selections`: always kept; 0: never; else sometimes. */
       readonly timesKept: Uint32Array
+      /** The finite value of each of the run's metrics that was reported last, by its name; NaN where none was. */
+      readonly metrics: Readonly<Record<string, Float32Array>>
     }
   | {
       /** How many samples the selections kept always, sometimes and never. All 0 while nothing was selected. */
@@ -46,26 +48,27 @@ export async function* readStatistics(
     name: `statistics of run '${runId}'`,
     toDo: 'drop what came and call client.streamStatistics() again.',
   })
-  let sampleCount: number | undefined
+  let settings: RunSettings | undefined
   let next = 0
   for await (const { part } of messages) {
-    if ((part?.$case === 'run') !== (sampleCount === undefined)) throw outOfOrder(part)
+    if ((part?.$case === 'run') !== (settings === undefined)) throw outOfOrder(part)
     switch (part?.$case) {
       case 'run': {
         const run = runFromWire(part.value)
-        sampleCount = run.settings.sampleCount
+        settings = run.settings
         yield { kind: 'run', run }
         break
       }
       case 'chunk': {
-        const chunk = chunkFromWire(part.value)
+        const chunk = chunkFromWire(part.value, settings?.metrics ?? [])
         next += chunk.means.length
-        if (chunk.startIndex + chunk.means.length !== next || next > (sampleCount ?? 0)) throw outOfOrder(part)
+        if (chunk.startIndex + chunk.means.length !== next || next > (settings?.sampleCount ?? 0))
+          throw outOfOrder(part)
         yield chunk
         break
       }
       case 'summary': {
-        if (next !== sampleCount) throw outOfOrder(part)
+        if (next !== settings?.sampleCount) throw outOfOrder(part)
         const { alwaysCount, sometimesCount, neverCount } = part.value
         yield { kind: 'summary', always: alwaysCount, sometimes: sometimesCount, never: neverCount }
         return
@@ -77,11 +80,15 @@ export async function* readStatistics(
   throw unreadable(`statistics of ${next} samples without their end`)
 }
 
-function chunkFromWire(chunk: StatisticsChunk): StatisticsPart & { kind: 'chunk' } {
-  const { startIndex, means, variances, lastLosses, timesReported, timesKept } = chunk
+function chunkFromWire(chunk: StatisticsChunk, names: readonly string[]): StatisticsPart & { kind: 'chunk' } {
+  const { startIndex, means, variances, lastLosses, timesReported, timesKept, metrics } = chunk
   const { length } = means
-  if (length % 4 !== 0 || [variances, lastLosses, timesReported, timesKept].some((array) => array.length !== length)) {
+  const others = [variances, lastLosses, timesReported, timesKept, ...metrics.map(({ values }) => values)]
+  if (length % 4 !== 0 || others.some((array) => array.length !== length)) {
     throw unreadable(`statistics from index ${startIndex} on whose arrays do not fit each other`)
+  }
+  if (metrics.length !== names.length || metrics.some(({ name }, i) => name !== names[i])) {
+    throw unreadable(`statistics from index ${startIndex} on whose metrics are not those of the run`)
   }
   return {
     kind: 'chunk',
@@ -91,6 +98,7 @@ function chunkFromWire(chunk: StatisticsChunk): StatisticsPart & { kind: 'chunk'
     lastLosses: unpackF32(lastLosses),
     timesReported: unpackU32(timesReported),
     timesKept: unpackU32(timesKept),
+    metrics: Object.fromEntries(metrics.map(({ name, values }) => [name, unpackF32(values)])),
   }
 }
 

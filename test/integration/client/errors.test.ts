@@ -43,6 +43,10 @@ function open(options: ConnectOptions = {}, address = sampler.addresses.grpc): C
 
 const settings = { sampleCount: 40, policy: ucb(), pruneRate: 0.5, epochs: 4 }
 
+async function* streamOf<T>(items: readonly T[]): AsyncGenerator<T, void, void> {
+  yield* items
+}
+
 /** What a rejected promise or a throwing function was rejected with. */
 async function errorOf(action: () => unknown): Promise<KeepsetError> {
   try {
@@ -189,13 +193,23 @@ describe('each cause has its class', () => {
   })
 
   it('PreconditionError for a gap between reports, with the way out', async () => {
-    const run = await open().createRun(settings)
-    const plan = await run.planEpoch(0, { startPosition: 20, reportedSequence: 5 })
-    plan.report(await plan.indices(), new Float32Array(20))
+    const client = open()
+    const run = await client.createRun(settings)
+    const plan = await run.planEpoch(0)
+    const older: Uint8Array[] = []
+    for await (const piece of client.exportRun(run.runId)) older.push(piece)
+    plan.report(await plan.indices(), new Float32Array(40))
+    await run.flush()
+    // The sampler's record is put back from a copy, and has not the report that it acknowledged.
+    await client.deleteRun(run.runId)
+    await client.importRun(streamOf(older))
+    plan.report(await plan.indices(), new Float32Array(40))
     const error = await errorOf(() => run.flush())
     expect(error).toBeInstanceOf(PreconditionError)
     expect(error.reason).toBe('SEQUENCE_GAP')
-    expect(error.message).toMatch(/sequence is 6, .* is 1; .*reportedSequence.*flush\(\).*checkpoint/)
+    expect(error.message).toMatch(/sequence is 2, .* is 1; .*openRun\(\).*plan of the epoch again/)
+    const again = await (await client.openRun(run.runId)).planEpoch(0)
+    expect(again.appliedSequence).toBe(0)
   })
 
   it('UnavailableError when nobody listens', async () => {

@@ -46,7 +46,7 @@ async function trainBatches(run: Run, plan: Plan, count: number): Promise<number
   return indices
 }
 
-it('a trainer killed in mid-epoch goes on at its checkpoint; what it reports again counts once', async () => {
+it('a trainer killed in mid-epoch goes on at its checkpoint; a sample that it reports again counts once', async () => {
   const twin = await startTrainer().createRun(settings)
   const undisturbed: TrainedEpoch[] = []
   for (let epoch = 0; epoch < 4; epoch++) undisturbed.push(await trainEpoch(await twin.planEpoch(epoch), batchSize))
@@ -64,18 +64,25 @@ it('a trainer killed in mid-epoch goes on at its checkpoint; what it reports aga
 
       const run = await startTrainer().openRun(before.runId)
       expect(run.generation).toBe(1)
-      const resumed = await run.planEpoch(0, { startPosition: saved * batchSize, reportedSequence: saved })
+      const resumed = await run.planEpoch(0, { startPosition: saved * batchSize })
+      expect(resumed.appliedSequence).toBe(known.length / batchSize)
       expect(resumed.digest).toBe(plan.digest)
       const rest = await trainBatches(run, resumed, batches)
       expect([...known.slice(0, saved * batchSize), ...rest]).toEqual(undisturbed[0]?.indices)
-      expect(run.duplicateReports).toBe(known.length / batchSize - saved)
-      expect((await run.info()).progress).toMatchObject({ reports: batches, observations: 120, repeats: 0 })
+      expect(run.duplicateReports).toBe(0)
+      const repeats = known.length - saved * batchSize
+      const again = { reports: progress.reports + repeats / batchSize, repeats }
+      expect((await run.info()).progress).toMatchObject({
+        reports: batches + repeats / batchSize,
+        observations: 120,
+        repeats,
+      })
 
       // The next plan waits for the right number of reports, and is the same.
       for (let epoch = 1; epoch < 4; epoch++) {
         expect(await trainEpoch(await run.planEpoch(epoch), batchSize)).toEqual(undisturbed[epoch])
       }
-      expect((await run.finish()).progress).toEqual(progress)
+      expect((await run.finish()).progress).toEqual({ ...progress, ...again })
     }),
     { numRuns: 8 },
   )
@@ -94,13 +101,13 @@ it('of two ranks, one is killed in mid-epoch and goes on beside the other', asyn
   await trainBatches(other, plans[0], 6)
 
   const run = await startTrainer().openRun(runId)
-  const resumed = await run.planEpoch(0, { rank: 1, worldSize: 2, startPosition: 20, reportedSequence: 2 })
+  const resumed = await run.planEpoch(0, { rank: 1, worldSize: 2, startPosition: 20 })
   await trainBatches(run, resumed, 6)
-  expect(run.duplicateReports).toBe(2)
+  expect([resumed.appliedSequence, run.duplicateReports]).toEqual([4, 0])
   const next = await Promise.all([
     other.planEpoch(1, { rank: 0, worldSize: 2 }),
     run.planEpoch(1, { rank: 1, worldSize: 2 }),
   ])
   expect(next[0].digest).toBe(next[1].digest)
-  expect((await run.info()).progress).toMatchObject({ reports: 12, observations: 120, repeats: 0 })
+  expect((await run.info()).progress).toMatchObject({ reports: 14, observations: 120, repeats: 20 })
 })

@@ -50,10 +50,10 @@ it('takes a run back to a checkpoint, and to the plans of a training that was ne
   const twin = await train(await client.createRun(settings), 0, 8)
   const run = await client.createRun(settings)
   expect(await train(run, 0, 6)).toEqual(twin.slice(0, 6))
-  expect((await run.info()).epochStarts).toEqual([3, 4, 5, 6])
+  expect((await run.info()).epochStarts).toEqual([0, 3, 4, 5, 6])
 
   const info = await run.rewind(4)
-  expect(info).toMatchObject({ nextEpoch: 4, generation: 2, epochStarts: [3, 4], progress: { epochsPlanned: 4 } })
+  expect(info).toMatchObject({ nextEpoch: 4, generation: 2, epochStarts: [0, 3, 4], progress: { epochsPlanned: 4 } })
   expect(run.generation).toBe(2)
   expect(await train(run, 4, 8)).toEqual(twin.slice(4))
   expect(run.duplicateReports).toBe(0)
@@ -175,11 +175,11 @@ it('rewinds once, wherever the connection breaks on the way', async () => {
 it('says which epochs are there when the start of one is gone, and changes nothing', async () => {
   const run = await open().createRun(settings)
   await train(run, 0, 5)
-  const error = await run.rewind(0).catch((caught: unknown) => caught)
+  const error = await run.rewind(1).catch((caught: unknown) => caught)
   expect(error).toBeInstanceOf(PreconditionError)
   expect(error).toMatchObject({
     reason: 'EPOCH_START_GONE',
-    message: expect.stringMatching(/epoch is 0, .*2, 3, 4, 5.*epochStarts/),
+    message: expect.stringMatching(/epoch is 1, .*0, 2, 3, 4, 5 only.*epochStarts/),
   })
   await train(run, 5, 6)
   expect(run.generation).toBe(1)

@@ -1,4 +1,4 @@
-import { type Client, connect, RunNotFoundError, type StatisticsPart, ucb } from '@keepset/client'
+import { type Client, connect, InvalidArgumentError, RunNotFoundError, type StatisticsPart, ucb } from '@keepset/client'
 import { type Sampler, startSampler } from '@keepset/sampler'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
@@ -39,10 +39,36 @@ it('tells what is known of each sample', async () => {
       lastLosses: Float32Array.of(8, 1, 0, 6),
       timesReported: Uint32Array.of(1, 1, 0, 1),
       timesKept: Uint32Array.of(1, 0, 1, 0),
+      metrics: {},
     },
     { kind: 'summary', always: 2, sometimes: 0, never: 2 },
   ])
   expect((await run.info()).progress.selections).toBe(1)
+})
+
+it('tells the metrics of each sample, as they were reported last', async () => {
+  const metrics = ['correct', 'margin']
+  const run = await client.createRun({ sampleCount: 4, policy: ucb(), epochs: 3, metrics })
+  expect((await run.info()).settings.metrics).toEqual(metrics)
+  const first = await run.planEpoch(0)
+  first.report(Uint32Array.of(0, 1, 2), [8, 1, Number.NaN], { margin: [0.5, Number.NaN, 0.25], correct: [0, 1, 0] })
+  first.report(Uint32Array.of(0, 2), [9, 9], { correct: [1, 1] }) // A repeat, and the first loss of sample 2.
+  const second = await run.planEpoch(1)
+  second.report(Uint32Array.of(1), [1], { correct: Float32Array.of(0) })
+  second.report(Uint32Array.of(0), [1])
+  await run.flush()
+  const [, chunk] = await readParts(run.runId)
+  expect(chunk).toMatchObject({
+    metrics: {
+      correct: Float32Array.of(0, 0, 1, Number.NaN),
+      margin: Float32Array.of(0.5, Number.NaN, 0.25, Number.NaN),
+    },
+  })
+  second.report(Uint32Array.of(2), [1], { corect: [1] })
+  await expect(run.flush()).rejects.toMatchObject({
+    constructor: InvalidArgumentError,
+    fieldViolations: [{ field: 'report.metrics[0].name' }],
+  })
 })
 
 it('adds up over many chunks', async () => {

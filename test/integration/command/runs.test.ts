@@ -135,10 +135,12 @@ describe('keepset runs', () => {
     await expect(run.planEpoch(3)).rejects.toThrow(AbortedError)
     expect(await train(await client.openRun('demo'), 3, 5)).toEqual(first.slice(3))
 
-    const refused = await runs('rewind', 'demo', '0', '--yes')
+    const refused = await runs('rewind', 'demo', '1', '--yes')
     expect(refused).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^error: run demo cannot go back to epoch 0: the sampler keeps the starts of/),
+      stderr: expect.stringMatching(
+        /^error: run demo cannot go back to epoch 1: the sampler keeps the starts of epochs 0, 2, 3, 4, and 5 /,
+      ),
     })
   })
 

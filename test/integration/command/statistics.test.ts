@@ -35,7 +35,7 @@ beforeAll(async () => {
     selectionPeriod: 1,
   }
   await client.createRun({ ...settings, runId: 'fresh' })
-  const run = await client.createRun({ ...settings, runId: 'demo' })
+  const run = await client.createRun({ ...settings, runId: 'demo', metrics: ['correct', 'mean'] })
   for (let epoch = 0; epoch < 4; epoch++) {
     const plan = await run.planEpoch(epoch)
     for await (const batch of plan.batches(2048)) {
@@ -44,6 +44,7 @@ beforeAll(async () => {
       plan.report(
         { ...batch, indices },
         Array.from(indices, (index) => lossOf(index, epoch)),
+        { mean: Array.from(indices, (index) => (index % 3 === 0 ? Number.NaN : index / 7)) },
       )
     }
   }
@@ -63,6 +64,7 @@ interface Row {
   readonly times_reported: number
   readonly times_kept: number
   readonly kept: string | null
+  [metric: `metric_${string}`]: number | null
 }
 
 /** What the sampler says of each sample, without the command. */
@@ -89,6 +91,12 @@ function rowsOf(chunk: Extract<StatisticsPart, { kind: 'chunk' }>, selections: n
       times_reported,
       times_kept,
       kept: selections === 0 ? null : kept,
+      ...Object.fromEntries(
+        Object.entries(chunk.metrics).map(([name, values]) => {
+          const value = values[i] as number
+          return [`metric_${name}`, Number.isNaN(value) ? null : value]
+        }),
+      ),
     }
   })
 }
@@ -99,6 +107,7 @@ const toF32 = (row: Row): Row => ({
   mean: round(row.mean),
   variance: round(row.variance),
   last_loss: round(row.last_loss),
+  ...('metric_mean' in row ? { metric_mean: round(row.metric_mean ?? null) } : {}),
 })
 
 function parseCsv(text: string): Row[] {
@@ -116,7 +125,7 @@ function parseCsv(text: string): Row[] {
 async function parseParquet(bytes: Uint8Array): Promise<Row[]> {
   const file = new Uint8Array(bytes).buffer
   const rows = await parquetReadObjects({ file })
-  return rows.map((row) => ({ mean: null, variance: null, last_loss: null, kept: null, ...row }) as Row)
+  return rows.map((row) => row as unknown as Row)
 }
 
 const parsers: Readonly<Record<string, (bytes: Buffer) => Row[] | Promise<Row[]>>> = {
@@ -140,6 +149,8 @@ describe('keepset runs statistics', () => {
     expect(rows.map(toF32)).toEqual(expected)
     expect(expected.filter(({ mean }) => mean === null).length).toBe(sampleCount - reportedCount)
     expect(new Set(expected.map(({ kept }) => kept))).toEqual(new Set(['always', 'sometimes', 'never']))
+    expect([2, 3, 60].map((index) => expected[index]?.metric_mean)).toEqual([Math.fround(2 / 7), null, null])
+    expect(expected.every(({ metric_correct }) => metric_correct === null)).toBe(true)
   })
 
   it.each(['csv', 'jsonl', 'parquet'])('%s of a run without plans and reports has every sample', async (format) => {
@@ -204,6 +215,22 @@ describe('toParquet', () => {
       times_kept: 1,
       kept: 'sometimes',
     })
+  })
+
+  it('has a column for each metric, null where none was reported', async () => {
+    const metrics = { correct: [1, Number.NaN, 0], index: [0.5, 0.25, Number.NaN] }
+    const bytes = await bytesOf(toParquet(statisticsOf([chunkOf(samples, 0, metrics)])))
+    const { schema } = parquetMetadata(bytes.buffer)
+    expect(schema.slice(-2).map(({ name, type, repetition_type }) => [name, type, repetition_type])).toEqual([
+      ['metric_correct', 'FLOAT', 'OPTIONAL'],
+      ['metric_index', 'FLOAT', 'OPTIONAL'],
+    ])
+    const rows = await parseParquet(bytes)
+    expect(rows.map(({ metric_correct, metric_index }) => [metric_correct, metric_index])).toEqual([
+      [1, 0.5],
+      [null, 0.25],
+      [0, null],
+    ])
   })
 
   it('writes indices above those of a signed number', async () => {

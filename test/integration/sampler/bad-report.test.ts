@@ -18,7 +18,7 @@ beforeAll(async () => {
   }
   await sampler.report(report(1, {}))
   await sampler.report(report(2, {}))
-  await sampler.createRun('strict', { sampleCount: 10, nonFinite: 2 })
+  await sampler.createRun('strict', { sampleCount: 10, nonFinite: 2, metrics: ['correct', 'margin'] })
   await sampler.plan({ runId: 'strict' })
   await sampler.createRun('finished', { sampleCount: 10 })
   await sampler.plan({ runId: 'finished' })
@@ -61,6 +61,11 @@ const precondition = (reason: string, name: string, make: () => PlainReport, ...
 const missing = () => {
   const planned = new Set(indices.flat())
   return Array.from({ length: 100 }, (_, index) => index).filter((index) => !planned.has(index))
+}
+
+const withMetrics = (...metrics: [name: string, values: readonly number[]][]) => {
+  const report = lossReport({ runId: 'strict', sequence: 1, indices: [0, 1] })
+  return () => ({ ...report, metrics: metrics.map(([name, values]) => ({ name, values: packLosses(values) })) })
 }
 
 const packed = (change: Partial<LossReport>) => () =>
@@ -117,6 +122,41 @@ describe('a report is refused for', () => {
         'losses[0]',
         'sample 7',
         '-Infinity',
+      ),
+      ...badField(
+        'report.metrics[1].name',
+        'a metric that the run does not have',
+        withMetrics(['margin', [1, 2]], ['correkt', [1, 2]]),
+        'is "correkt"',
+        'correct, margin',
+        'spec.metrics',
+      ),
+      ...badField(
+        'report.metrics[0].name',
+        'a metric of a run that has none',
+        packed({ metrics: [{ name: 'correct', values: packLosses([1]) }] }),
+        'has no metrics',
+      ),
+      ...badField(
+        'report.metrics[2].name',
+        'a metric given twice',
+        withMetrics(['correct', [1, 2]], ['margin', [1, 2]], ['correct', [1, 2]]),
+        'as report.metrics[0].name is',
+      ),
+      ...badField(
+        'report.metrics[1].values',
+        'fewer values than indices',
+        withMetrics(['correct', [1, 2]], ['margin', [1]]),
+        'of "margin"',
+        '1',
+        '2',
+      ),
+      ...badField('report.metrics[0].values', 'no values', withMetrics(['correct', []]), '0', '2'),
+      ...badField(
+        'report.metrics[0].values',
+        'a quarter of a value',
+        packed({ metrics: [{ name: 'correct', values: Buffer.alloc(5) }] }),
+        '5 bytes',
       ),
       ...precondition(
         'WRONG_EPOCH',
@@ -186,7 +226,7 @@ test('indices may lie anywhere in the message, aligned or not', async () => {
   for (const runId of ['u', 'un', 'una', 'unal']) {
     await sampler.createRun(runId, { sampleCount: 10 })
     await sampler.plan({ runId })
-    const ack = await sampler.reportRaw({ runId, epoch: 0, rank: 0, sequence: 1, generation: 0, sampleIndices, losses })
-    expect(ack.observationCount).toBe(3)
+    const report = { runId, epoch: 0, rank: 0, sequence: 1, generation: 0, sampleIndices, losses, metrics: [] }
+    expect((await sampler.reportRaw(report)).observationCount).toBe(3)
   }
 })

@@ -72,6 +72,14 @@ describe('CreateRun refuses', () => {
       badSpec('position_multiple', { positionMultiple: 0 }, ' 0;'),
       badSpec('position_multiple', { positionMultiple: 1048577 }, '1048577'),
       badSpec('non_finite', { nonFinite: 9 as never }, ' 9,'),
+      badSpec('metrics', { metrics: [...'abcdefghi'] }, '9 names', 'at most 8'),
+      badSpec('metrics[0]', { metrics: [''] }, '""'),
+      badSpec('metrics[1]', { metrics: ['ok', 'Correct'] }, '"Correct"', 'a to z'),
+      badSpec('metrics[0]', { metrics: ['2nd'] }, '"2nd"'),
+      badSpec('metrics[0]', { metrics: ['a-b'] }, '"a-b"'),
+      badSpec('metrics[0]', { metrics: ['x\n'] }, '"x\\n"'),
+      badSpec('metrics[0]', { metrics: ['x'.repeat(33)] }, 'xxx', '31 more'),
+      badSpec('metrics[2]', { metrics: ['a', 'b', 'a'] }, '"a"', 'spec.metrics[0]'),
       badSpec('policy', { policy: undefined as never }, 'not set'),
       badSpec('epsilon_greedy.epsilon', epsilonGreedy({ epsilon: 1.5 }), '1.5'),
       badSpec('epsilon_greedy.epsilon', epsilonGreedy({ epsilon: -0.5 }), '-0.5'),
@@ -114,6 +122,13 @@ describe('CreateRun refuses', () => {
         code: 'ALREADY_EXISTS',
         reason: 'RUN_EXISTS',
         text: ['"taken"', 'prune_rate'],
+      },
+      {
+        name: 'a run_id that is taken without these metrics',
+        call: (on) => on.createRun('taken', { sampleCount: 100, pruneRate: 0.5, metrics: ['correct'] }),
+        code: 'ALREADY_EXISTS',
+        reason: 'RUN_EXISTS',
+        text: ['"taken"', 'spec.metrics is ["correct"], there []'],
       },
     ],
   )
@@ -213,6 +228,15 @@ test('the same run_id with the same spec answers the run that is there, defaults
   })
   expect(again.nextEpoch).toBe(1)
   expect(again.spec).toEqual((await sampler.getRun('same')).spec)
+})
+
+test('metrics are part of the spec, in their order', async () => {
+  const metrics = ['correct', 'a23456789_123456789_123456789_12', 'c', 'd', 'e', 'f', 'g', 'h']
+  const run = await sampler.createRun('metrics', { sampleCount: 10, metrics })
+  expect(run.spec?.metrics).toEqual(metrics)
+  expect(await sampler.createRun('metrics', { sampleCount: 10, metrics })).toEqual(run)
+  const turned = await refused(sampler.createRun('metrics', { sampleCount: 10, metrics: metrics.toReversed() }))
+  expect(turned.reason).toBe('RUN_EXISTS')
 })
 
 test('pages through runs in the order of their run_id', async () => {

@@ -1,5 +1,6 @@
-import { PlanReason } from '@keepset/proto'
+import { PlanReason, RunServiceService } from '@keepset/proto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ask } from '../../support/calls.js'
 import { TestSampler } from '../../support/test-sampler.js'
 
 const SAMPLE_COUNT = 600_000
@@ -53,7 +54,8 @@ describe('a large plan', () => {
     await sampler.createRun('reported', { sampleCount: 1000, pruneRate: 0.5, warmupEpochs: 0, selectionPeriod: 1 })
     const plan = await sampler.plan({ runId: 'reported' })
     await sampler.report({ runId: 'reported', sequence: 1, indices: plan.indices })
-    expect(await sampler.plan({ runId: 'reported' })).toEqual(plan)
+    const again = await sampler.plan({ runId: 'reported' })
+    expect(again).toEqual({ ...plan, header: { ...plan.header, appliedSequence: 1 } })
   })
 })
 
@@ -83,6 +85,31 @@ describe('the header', () => {
       samplesPlanned: 35n,
       saving: 0.30000000000000004,
     })
+  })
+
+  test('says which report of the rank in this epoch was applied last', async () => {
+    const runId = 'applied'
+    await sampler.createRun(runId, { sampleCount: 20 })
+    const applied = async (epoch: number) => {
+      const plans = await sampler.planAll(2, { runId, epoch })
+      return plans.map(({ header }) => header.appliedSequence)
+    }
+    expect(await applied(0)).toEqual([0, 0])
+    const [first, second] = await sampler.planAll(2, { runId })
+    const report = (rank: number, sequence: number) =>
+      sampler.report({ runId, rank, sequence, indices: (rank === 0 ? first : second)?.indices.slice(0, 3) ?? [] })
+    await report(1, 1)
+    await report(1, 2)
+    expect(await applied(0)).toEqual([0, 2])
+    await report(0, 1)
+    await report(1, 2) // Known already.
+    expect(await applied(0)).toEqual([1, 2])
+    // Whatever part of the plan is asked for.
+    const rest = await sampler.plan({ runId, rank: 1, worldSize: 2, startPosition: 6 })
+    expect(rest.header.appliedSequence).toBe(2)
+    expect(await applied(1)).toEqual([0, 0])
+    await ask(sampler.runs, RunServiceService.rewindRun, { runId, epoch: 0, generation: 1 })
+    expect(await applied(0)).toEqual([0, 0])
   })
 
   test('counts positions: PAD repeats the first sample of a short rank, DROP leaves out the last ones', async () => {

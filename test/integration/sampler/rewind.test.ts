@@ -36,7 +36,7 @@ test('goes back to the start of an epoch: what the run was then, in its next gen
   await trainedRun('there', 5)
   await trainedRun('twin', 3)
   const run = await rewind('there', 3)
-  expect(run).toMatchObject({ generation: 2, nextEpoch: 3, epochStarts: [2, 3] })
+  expect(run).toMatchObject({ generation: 2, nextEpoch: 3, epochStarts: [0, 2, 3] })
   expect(stateOf(run)).toEqual(stateOf(await sampler.getRun('twin')))
 })
 
@@ -51,7 +51,7 @@ test('the same reports then give the same plans, other reports other ones', asyn
   expect(await trainEpoch(sampler, 'again', 5)).not.toBe(digests[5])
 })
 
-test('the last three epoch starts are kept, and the present one', async () => {
+test('the last three epoch starts are kept, the first, and the present one', async () => {
   await trainedRun('starts', 0)
   const starts: (readonly number[])[] = []
   for (let epoch = 0; epoch < 6; epoch++) {
@@ -62,26 +62,43 @@ test('the last three epoch starts are kept, and the present one', async () => {
     [0, 1],
     [0, 1, 2],
     [0, 1, 2, 3],
-    [1, 2, 3, 4],
-    [2, 3, 4, 5],
-    [3, 4, 5, 6],
+    [0, 1, 2, 3, 4],
+    [0, 2, 3, 4, 5],
+    [0, 3, 4, 5, 6],
   ])
   // Going back drops those behind, and those before are still there.
-  expect((await rewind('starts', 4)).epochStarts).toEqual([3, 4])
-  expect((await rewind('starts', 3)).epochStarts).toEqual([3])
+  expect((await rewind('starts', 4)).epochStarts).toEqual([0, 3, 4])
+  expect((await rewind('starts', 3)).epochStarts).toEqual([0, 3])
 })
 
-test('how many are kept is a setting; with none, a run goes back to where it stands', async () => {
+test('how many are kept is a setting; with none, a run goes back to where it stands, and to its beginning', async () => {
   const own = await TestSampler.start({ epochStarts: 0 })
   try {
     await own.createRun('none', { sampleCount: 60, ...UCB })
-    await trainEpoch(own, 'none', 0)
-    expect((await own.getRun('none')).epochStarts).toEqual([1])
+    const digest = await trainEpoch(own, 'none', 0)
+    expect((await own.getRun('none')).epochStarts).toEqual([0, 1])
     const request = { runId: 'none', epoch: 1, generation: 0 }
     expect((await ask(own.runs, RunServiceService.rewindRun, request)).run).toMatchObject({ generation: 2 })
+    const { run } = await ask(own.runs, RunServiceService.rewindRun, { ...request, epoch: 0 })
+    expect(run).toMatchObject({ generation: 3, epochStarts: [0] })
+    expect(await trainEpoch(own, 'none', 0)).toBe(digest)
   } finally {
     await own.stop()
   }
+})
+
+test('to epoch 0, however long ago that was: what a new run is', async () => {
+  const digests = await trainedRun('anew', 8)
+  await sampler.finishRun('anew')
+  await trainedRun('new', 0)
+  const run = await rewind('anew', 0, 1)
+  expect(run).toMatchObject({ generation: 2, nextEpoch: 0, epochStarts: [0] })
+  expect(stateOf(run)).toEqual(stateOf(await sampler.getRun('new')))
+  expect(await rewind('anew', 0, 1)).toEqual(run)
+  expect((await refused(sampler.plan({ runId: 'anew', generation: 1 }))).reason).toBe('STALE_GENERATION')
+  const again: string[] = []
+  for (let epoch = 0; epoch < 8; epoch++) again.push(await trainEpoch(sampler, 'anew', epoch))
+  expect(again).toEqual(digests)
 })
 
 test('in the middle of an epoch: its reports are forgotten, and count when they come again', async () => {
@@ -130,7 +147,7 @@ test('wherever a run is taken back, an epoch has the plan that it would have had
   const undisturbed = await trainedRun('undisturbed', 12)
   const step = fc.record({
     train: fc.integer({ min: 0, max: 3 }),
-    back: fc.nat(3),
+    back: fc.nat(4),
     ranks: fc.integer({ min: 1, max: 3 }),
   })
   let runs = 0
@@ -159,12 +176,12 @@ describe('RewindRun refuses', () => {
     call: (on) => ask(on.runs, RunServiceService.rewindRun, { runId: 'refusing', epoch, generation: 1 }),
     code: 'FAILED_PRECONDITION',
     reason: 'EPOCH_START_GONE',
-    text: [`epoch is ${epoch}`, '3, 4, 5, 6', ...text],
+    text: [`epoch is ${epoch}`, '0, 3, 4, 5, 6', ...text],
   })
   testRefusals(
     () => sampler,
     [
-      toEpoch(0, '--epoch-starts'),
+      toEpoch(1, '--epoch-starts'),
       toEpoch(2, '--epoch-starts'),
       toEpoch(7),
       toEpoch(0xffffffff),
@@ -179,7 +196,7 @@ describe('RewindRun refuses', () => {
   )
 
   test('an epoch whose start is gone, as a precondition about the run', async () => {
-    const { precondition } = await refused(rewind('refusing', 0))
+    const { precondition } = await refused(rewind('refusing', 1))
     expect(precondition?.violations).toMatchObject([{ type: 'EPOCH_START_GONE', subject: 'refusing' }])
   })
 })

@@ -24,6 +24,10 @@ function join(chunks: readonly StatisticsChunk[]) {
     lastLosses: all('lastLosses'),
     timesReported: chunks.flatMap(({ timesReported }) => counts(timesReported)),
     timesKept: chunks.flatMap(({ timesKept }) => counts(timesKept)),
+    metrics: (chunks[0]?.metrics ?? []).map(({ name }, i) => [
+      name,
+      chunks.flatMap(({ metrics }) => floats(metrics[i]?.values as Buffer)),
+    ]),
   }
 }
 
@@ -45,18 +49,20 @@ class Ledger {
   readonly lastLosses: number[]
   readonly timesReported: number[]
   readonly timesKept: number[]
+  readonly metrics: [name: string, values: number[]][]
   selections = 0
   #observed = new Set<number>()
   readonly #alpha: number
   readonly #startsAtFirstLoss: boolean
 
-  constructor(sampleCount: number, alpha: number, startsAtFirstLoss: boolean) {
+  constructor(sampleCount: number, alpha: number, startsAtFirstLoss: boolean, metrics: readonly string[]) {
     const zeros = () => Array.from({ length: sampleCount }, () => 0)
     this.means = zeros()
     this.variances = zeros()
     this.lastLosses = zeros()
     this.timesReported = zeros()
     this.timesKept = zeros()
+    this.metrics = metrics.map((name) => [name, zeros().fill(Number.NaN)])
     this.#alpha = Math.fround(alpha)
     this.#startsAtFirstLoss = startsAtFirstLoss
   }
@@ -68,8 +74,12 @@ class Ledger {
     for (const index of indices) this.timesKept[index] = (this.timesKept[index] as number) + 1
   }
 
-  report(index: number, loss: number): void {
-    if (!Number.isFinite(loss) || this.#observed.has(index)) return
+  report(index: number, loss: number, metrics: Readonly<Record<string, number>>): void {
+    if (this.#observed.has(index)) return
+    for (const [name, values] of this.metrics) {
+      if (Number.isFinite(metrics[name])) values[index] = metrics[name] as number
+    }
+    if (!Number.isFinite(loss)) return
     this.#observed.add(index)
     const { fround } = Math
     const [alpha, beta] = [this.#alpha, fround(1 - this.#alpha)]
@@ -111,6 +121,7 @@ const training = fc.record({
   selectionPeriod: fc.integer({ min: 1, max: 3 }),
   alpha: fc.constantFrom(1, 0.8, 0.1),
   initial: fc.constantFrom(1 as const, 2 as const),
+  metrics: fc.subarray(['correct', 'margin', 'entropy']),
   /** Of each epoch: the losses of its batches of up to 8 samples, further ones being left out. */
   epochs: fc.array(fc.array(fc.array(loss, { minLength: 1, maxLength: 8 }), { maxLength: 12 }), { maxLength: 6 }),
 })
@@ -118,29 +129,37 @@ const training = fc.record({
 test('are what follows from the reports and the selections, value by value', async () => {
   let runs = 0
   await fc.assert(
-    fc.asyncProperty(training, async ({ sampleCount, alpha, initial, epochs, pruneRate, ...settings }) => {
+    fc.asyncProperty(training, async ({ sampleCount, alpha, initial, metrics, epochs, pruneRate, ...settings }) => {
       const runId = `property-${runs++}`
       const spec = RunSpec.fromPartial({
         ...settings,
         sampleCount,
+        metrics,
         pruneRate: sampleCount < 4 ? 0 : pruneRate,
         policy: { $case: 'ucb', value: { alpha, initial } },
       })
       await sampler.createRun(runId, spec)
-      const ledger = new Ledger(sampleCount, alpha, initial === 1)
+      const ledger = new Ledger(sampleCount, alpha, initial === 1, metrics)
       for (const [epoch, batches] of epochs.entries()) {
         const { header, indices } = await sampler.plan({ runId, epoch })
         ledger.plan(header.reason, indices)
         for (const [number, losses] of batches.entries()) {
           // Some batches overlap: a second loss of a sample in an epoch changes nothing.
           const batch = losses.map((_, i) => indices[(number * 5 + i) % indices.length] as number)
-          await sampler.report({ runId, epoch, sequence: number + 1, indices: batch, losses })
-          for (const [i, index] of batch.entries()) ledger.report(index, losses[i] as number)
+          // Each report has some of the metrics; their values are those of the losses, elsewhere.
+          const reported = metrics.filter((_, place) => (number + place) % 3 > 0)
+          const valuesOf = (place: number) => losses.map((_, i) => losses[(i + place + 1) % losses.length] as number)
+          const columns = Object.fromEntries(reported.map((name, place) => [name, valuesOf(place)]))
+          await sampler.report({ runId, epoch, sequence: number + 1, indices: batch, losses, metrics: columns })
+          for (const [i, index] of batch.entries()) {
+            const values = Object.entries(columns).map(([name, column]) => [name, column[i] as number])
+            ledger.report(index, losses[i] as number, Object.fromEntries(values))
+          }
         }
       }
       const { run, chunks, summary, ...columns } = await readStatistics(sampler, runId)
       const { means, variances, lastLosses, timesReported, timesKept } = ledger
-      expect(columns).toEqual({ means, variances, lastLosses, timesReported, timesKept })
+      expect(columns).toEqual({ means, variances, lastLosses, timesReported, timesKept, metrics: ledger.metrics })
       expect(summary).toEqual(ledger.summary)
       expect(run).toEqual(await sampler.getRun(runId))
       expect(run.progress?.selections).toBe(ledger.selections)
@@ -166,6 +185,51 @@ test('of many samples come in chunks of at most 200,000 bytes an array, in the o
   const reported = new Set(indices.slice(0, 10_000))
   expect(timesReported).toEqual(Array.from({ length: 130_000 }, (_, index) => (reported.has(index) ? 1 : 0)))
   expect(summary).toEqual({ alwaysCount: 65_000, sometimesCount: 0, neverCount: 65_000 })
+})
+
+test('with metrics come in chunks of at most 1 MB together', async () => {
+  const metrics = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+  await sampler.createRun('wide', { sampleCount: 50_000, metrics })
+  await sampler.plan({ runId: 'wide' })
+  const columns = Object.fromEntries(metrics.map((name, place) => [name, [place, Number.NaN]]))
+  await sampler.report({ runId: 'wide', sequence: 1, indices: [49_999, 0], metrics: columns })
+  const { chunks, metrics: found } = await readStatistics(sampler, 'wide')
+  const sizes = chunks.map(({ startIndex, ...arrays }) => {
+    const all = [...arrays.metrics.map(({ values }) => values), ...Object.values(arrays).filter(Buffer.isBuffer)]
+    return [startIndex, all.length, all.reduce((sum, { length }) => sum + length, 0)]
+  })
+  expect(sizes).toEqual([
+    [0, 13, 999_960],
+    [19_230, 13, 999_960],
+    [38_460, 13, 52 * 11_540],
+  ])
+  for (const [place, [name, values]] of found.entries()) {
+    expect([name, values?.[0], values?.[49_999]]).toEqual([metrics[place], Number.NaN, place])
+  }
+})
+
+test('metrics decide nothing: with other ones, and without, a run has the same plans', async () => {
+  const digests: string[][] = []
+  for (const [runId, scale] of [
+    ['with-metrics', 1],
+    ['with-others', -7],
+    ['with-none', 0],
+  ] as const) {
+    const policy = { $case: 'ucb' as const, value: {} }
+    const metrics = scale === 0 ? [] : ['correct']
+    await sampler.createRun(runId, { sampleCount: 60, pruneRate: 0.5, selectionPeriod: 1, seed: 5n, policy, metrics })
+    const own: string[] = []
+    for (let epoch = 0; epoch < 5; epoch++) {
+      const { header, indices } = await sampler.plan({ runId, epoch })
+      own.push(header.digest.toString('hex'))
+      const losses = indices.map((index) => (index * 7 + epoch) % 13)
+      const columns = scale === 0 ? {} : { correct: indices.map((index) => index * scale) }
+      await sampler.report({ runId, epoch, sequence: 1, indices, losses, metrics: columns })
+    }
+    digests.push(own)
+  }
+  expect(digests[1]).toEqual(digests[0])
+  expect(digests[2]).toEqual(digests[0])
 })
 
 test('are those of one moment, whatever is reported and planned while they are read', async () => {

@@ -144,7 +144,7 @@ describe('train with a checkpoint', { timeout: 120_000 }, () => {
         const tooOld = train({ ...options, checkpoint: `${checkpoint}-1`, resume: true })
         await expect(tooOld).rejects.toThrow(CheckpointError)
         await expect(tooOld).rejects.toThrow(
-          "The checkpoint goes on at epoch 1, and the sampler's run older can only go back to the start of epochs 2, 3 and 4. " +
+          "The checkpoint goes on at epoch 1, and the sampler's run older can only go back to the start of epochs 0, 2, 3 and 4. " +
             'Put back a checkpoint that goes on at one of these, or else the training must start anew, ',
         )
         await expect(tooOld).rejects.toThrow('The sampler keeps as many starts as its --epoch-starts says.')

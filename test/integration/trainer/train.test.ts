@@ -159,6 +159,7 @@ describe('train', { timeout: 120_000 }, () => {
     shardMode: 'pad',
     positionMultiple: 1,
     nonFinite: 'ignore',
+    metrics: [],
   }
   const moving = { alpha: 0.8, initial: 'first_loss' }
   const told: [options: TrainOptions, settings: object][] = [

@@ -20,6 +20,8 @@ type ReportCall = ServerDuplexStream<StreamReportsRequest, StreamReportsResponse
 interface RunScript {
   /** Holds the answers to reports back. */
   readonly mayAcknowledge?: Promise<void>
+  /** Reports that each plan's rank is said to have sent before. Default 0. */
+  readonly appliedSequence?: number
   /** Positions of each plan, their indices 0, 1, 2, … Default none. */
   readonly positionCount?: number
   /** What follows on the chunk of a plan. Default: its end. */
@@ -41,15 +43,32 @@ export function stopRuns(): void {
 
 /** A run in its first generation of a scripted sampler, with what that was asked and told. */
 export async function startRun(options: RunScript = {}) {
-  const { mayAcknowledge, positionCount = 0, endPlan = (call) => call.end(), settings, script } = options
+  const {
+    mayAcknowledge,
+    appliedSequence = 0,
+    positionCount = 0,
+    endPlan = (call) => call.end(),
+    settings,
+    script,
+  } = options
   const asked: PlanEpochRequest[] = []
   const reported: LossReport[] = []
   const sampler = await startScriptedSampler({
     planEpoch: (call: PlanCall) => {
       asked.push(call.request)
-      const { epoch, generation } = call.request
+      const { epoch, rank, generation } = call.request
       const reason = PlanReason.PLAN_REASON_WARMUP
-      const header = PlanHeader.fromPartial({ epoch, generation, positionCount, reason, digest: Buffer.from('same') })
+      const last = reported.findLast(
+        (report) => report.epoch === epoch && report.rank === rank && report.generation === generation,
+      )
+      const header = PlanHeader.fromPartial({
+        epoch,
+        generation,
+        positionCount,
+        reason,
+        digest: Buffer.from('same'),
+        appliedSequence: last?.sequence ?? appliedSequence,
+      })
       call.write({ part: { $case: 'header', value: header } })
       const sampleIndices = pack(Uint32Array.from({ length: positionCount }, (_, index) => index))
       call.write({ part: { $case: 'chunk', value: { startPosition: 0, sampleIndices } } })

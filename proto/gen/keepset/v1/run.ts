@@ -106,7 +106,7 @@ export interface Run {
     | undefined;
   /** The run's life: 1 for a new run, one more after each RewindRun. A trainer gives it with every plan and report that it asks for or sends. */
   generation: number;
-  /** Epochs to whose start RewindRun can go back, rising; the last one is next_epoch. */
+  /** Epochs to whose start RewindRun can go back, rising: the first one is 0, the last one is next_epoch. */
   epochStarts: number[];
 }
 
@@ -165,6 +165,11 @@ export interface RunSpec {
     | undefined;
   /** What to do with a loss that is NaN or infinite. Default IGNORE. */
   nonFinite: NonFiniteMode;
+  /**
+   * Names of further values that reports carry for each sample beside the loss, for example whether the model was right: a to z first, then up to 31 more of a-z, 0-9 and '_'.
+   * At most 8, no name twice; StatisticsChunk has them in this order. They are kept and shown and do not influence selection. Default none.
+   */
+  metrics: string[];
   /** The rule that chooses the kept set. Required. */
   policy:
     | //
@@ -183,6 +188,14 @@ export interface RunSpec {
     /** The largest mean + c * variance of the loss. */
     { $case: "ucb"; value: UcbPolicy }
     | undefined;
+}
+
+/** Values of one metric, for consecutive samples or for those of a report. */
+export interface MetricColumn {
+  /** The metric: one of the spec's metrics. */
+  name: string;
+  /** One value a sample, in the order of the samples of the message that it stands in: packed little-endian f32. */
+  values: Buffer;
 }
 
 /** A prune rate from an epoch on. */
@@ -597,6 +610,7 @@ function createBaseRunSpec(): RunSpec {
     shardMode: 0,
     positionMultiple: undefined,
     nonFinite: 0,
+    metrics: [],
     policy: undefined,
   };
 }
@@ -638,6 +652,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.nonFinite !== 0) {
       writer.uint32(88).int32(message.nonFinite);
+    }
+    for (const v of message.metrics) {
+      writer.uint32(98).string(v!);
     }
     switch (message.policy?.$case) {
       case "full":
@@ -760,6 +777,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.nonFinite = reader.int32() as any;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.metrics.push(reader.string());
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -828,6 +853,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.shardMode = object.shardMode ?? 0;
     message.positionMultiple = object.positionMultiple ?? undefined;
     message.nonFinite = object.nonFinite ?? 0;
+    message.metrics = object.metrics?.map((e) => e) || [];
     switch (object.policy?.$case) {
       case "full": {
         if (object.policy?.value !== undefined && object.policy?.value !== null) {
@@ -860,6 +886,73 @@ export const RunSpec: MessageFns<RunSpec> = {
         break;
       }
     }
+    return message;
+  },
+};
+
+function createBaseMetricColumn(): MetricColumn {
+  return { name: "", values: Buffer.alloc(0) };
+}
+
+export const MetricColumn: MessageFns<MetricColumn> = {
+  encode(message: MetricColumn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.values.length !== 0) {
+      writer.uint32(18).bytes(message.values);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetricColumn {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetricColumn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.values = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MetricColumn>): MetricColumn {
+    return MetricColumn.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MetricColumn>): MetricColumn {
+    const message = createBaseMetricColumn();
+    message.name = object.name ?? "";
+    message.values = object.values ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -22,7 +22,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Run, RunSpec } from "./run.js";
+import { MetricColumn, Run, RunSpec } from "./run.js";
 
 /** Asks for a new run. */
 export interface CreateRunRequest {
@@ -173,6 +173,8 @@ export interface StatisticsChunk {
   timesReported: Buffer;
   /** Selections that kept the sample, u32; stays at 65535 once there. The run's progress.selections of them: always kept; 0 of them: never; else sometimes. */
   timesKept: Buffer;
+  /** The finite value reported last, of each of the spec's metrics in the order of the spec, f32; NaN where none was reported. */
+  metrics: MetricColumn[];
 }
 
 /** How many samples the selections kept always, sometimes and never. All 0 while nothing was selected. */
@@ -1310,6 +1312,7 @@ function createBaseStatisticsChunk(): StatisticsChunk {
     lastLosses: Buffer.alloc(0),
     timesReported: Buffer.alloc(0),
     timesKept: Buffer.alloc(0),
+    metrics: [],
   };
 }
 
@@ -1332,6 +1335,9 @@ export const StatisticsChunk: MessageFns<StatisticsChunk> = {
     }
     if (message.timesKept.length !== 0) {
       writer.uint32(50).bytes(message.timesKept);
+    }
+    for (const v of message.metrics) {
+      MetricColumn.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1397,6 +1403,14 @@ export const StatisticsChunk: MessageFns<StatisticsChunk> = {
             message.timesKept = Buffer.from(reader.bytes());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.metrics.push(MetricColumn.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1420,6 +1434,7 @@ export const StatisticsChunk: MessageFns<StatisticsChunk> = {
     message.lastLosses = object.lastLosses ?? Buffer.alloc(0);
     message.timesReported = object.timesReported ?? Buffer.alloc(0);
     message.timesKept = object.timesKept ?? Buffer.alloc(0);
+    message.metrics = object.metrics?.map((e) => MetricColumn.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1558,7 +1573,7 @@ export const RunServiceService = {
   },
   /**
    * Takes a run back to the start of an epoch: for a trainer that restarts from a checkpoint. The run forgets what came after, is ACTIVE again, and its generation rises by one:
-   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept.
+   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept; that of epoch 0 always is.
    */
   rewindRun: {
     path: "/keepset.v1.RunService/RewindRun" as const,
@@ -1619,7 +1634,7 @@ export interface RunServiceServer extends UntypedServiceImplementation {
   deleteRun: handleUnaryCall<DeleteRunRequest, DeleteRunResponse>;
   /**
    * Takes a run back to the start of an epoch: for a trainer that restarts from a checkpoint. The run forgets what came after, is ACTIVE again, and its generation rises by one:
-   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept.
+   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept; that of epoch 0 always is.
    */
   rewindRun: handleUnaryCall<RewindRunRequest, RewindRunResponse>;
   /**
@@ -1716,7 +1731,7 @@ export interface RunServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Takes a run back to the start of an epoch: for a trainer that restarts from a checkpoint. The run forgets what came after, is ACTIVE again, and its generation rises by one:
-   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept.
+   * PlanEpoch calls that wait, and everything else that states the old generation, end with ABORTED. FAILED_PRECONDITION if the start of that epoch is not kept; that of epoch 0 always is.
    */
   rewindRun(
     request: RewindRunRequest,

@@ -22,6 +22,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { MetricColumn } from "./run.js";
 
 /** Why the kept set of a plan is what it is. */
 export const PlanReason = {
@@ -107,6 +108,11 @@ export interface PlanHeader {
   digest: Buffer;
   /** The run's generation. */
   generation: number;
+  /**
+   * Sequence of the last report of the asking rank in this epoch that is applied, and as durable as an acknowledged one; 0 = none. A trainer that restarts
+   * within the epoch goes on with the next one.
+   */
+  appliedSequence: number;
 }
 
 /** Consecutive positions of a rank's plan. */
@@ -133,6 +139,12 @@ export interface LossReport {
   losses: Buffer;
   /** The run's generation, as CreateRun, GetRun, RewindRun or the plan's header told it: ABORTED where the run was rewound since. 0 = not checked. */
   generation: number;
+  /**
+   * Further values of the samples, columns of the spec's metrics: any of them, in any order, none twice. `values` has one f32 a sample, in the order of sample_indices.
+   * The run keeps the last finite value of each sample and metric. A value that is NaN or infinite changes nothing and is not counted, whatever non_finite says;
+   * nor does one of a sample that had a finite loss in this epoch before. Default none.
+   */
+  metrics: MetricColumn[];
 }
 
 /** What became of a report. */
@@ -417,6 +429,7 @@ function createBasePlanHeader(): PlanHeader {
     reason: 0,
     digest: Buffer.alloc(0),
     generation: 0,
+    appliedSequence: 0,
   };
 }
 
@@ -448,6 +461,9 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     }
     if (message.generation !== 0) {
       writer.uint32(72).uint32(message.generation);
+    }
+    if (message.appliedSequence !== 0) {
+      writer.uint32(80).uint32(message.appliedSequence);
     }
     return writer;
   },
@@ -537,6 +553,14 @@ export const PlanHeader: MessageFns<PlanHeader> = {
             message.generation = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.appliedSequence = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -563,6 +587,7 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     message.reason = object.reason ?? 0;
     message.digest = object.digest ?? Buffer.alloc(0);
     message.generation = object.generation ?? 0;
+    message.appliedSequence = object.appliedSequence ?? 0;
     return message;
   },
 };
@@ -643,6 +668,7 @@ function createBaseLossReport(): LossReport {
     sampleIndices: Buffer.alloc(0),
     losses: Buffer.alloc(0),
     generation: 0,
+    metrics: [],
   };
 }
 
@@ -668,6 +694,9 @@ export const LossReport: MessageFns<LossReport> = {
     }
     if (message.generation !== 0) {
       writer.uint32(56).uint32(message.generation);
+    }
+    for (const v of message.metrics) {
+      MetricColumn.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -741,6 +770,14 @@ export const LossReport: MessageFns<LossReport> = {
             message.generation = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.metrics.push(MetricColumn.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -765,6 +802,7 @@ export const LossReport: MessageFns<LossReport> = {
     message.sampleIndices = object.sampleIndices ?? Buffer.alloc(0);
     message.losses = object.losses ?? Buffer.alloc(0);
     message.generation = object.generation ?? 0;
+    message.metrics = object.metrics?.map((e) => MetricColumn.fromPartial(e)) || [];
     return message;
   },
 };

@@ -88,6 +88,7 @@ describe('listRuns', () => {
           shard_mode: 'pad',
           position_multiple: 1,
           non_finite: 'ignore',
+          metrics: [],
         },
         progress: {
           epochs_planned: 12,

@@ -45,11 +45,10 @@ describe('rewindRun', () => {
 
   it.each([
     [
-      [10, 11],
-      'cannot go back to epoch 9: the sampler keeps the starts of epochs 10 and 11 (--epoch-starts sets how many)',
+      [0, 10, 11],
+      'cannot go back to epoch 9: the sampler keeps the starts of epochs 0, 10, and 11 (--epoch-starts sets how many)',
     ],
-    [[12], 'cannot go back to epoch 9: the sampler keeps the start of epoch 12 (--epoch-starts sets how many)'],
-    [[], 'cannot be rewound: the sampler keeps no epoch start of it'],
+    [[0], 'cannot go back to epoch 9: the sampler keeps the start of epoch 0 (--epoch-starts sets how many)'],
   ])('says which epochs there are: %j', async (epochStarts, message) => {
     const { context, calls } = rewinding(runInfo({ epochStarts }))
     await expect(rewindRun(context, 'demo', 9, { yes: true })).rejects.toMatchObject({

@@ -31,7 +31,6 @@ export async function rewindRun(
 }
 
 function startIsGone({ runId, epochStarts }: RunInfo, epoch: number): string {
-  if (epochStarts.length === 0) return `run ${runId} cannot be rewound: the sampler keeps no epoch start of it`
   const starts = `the ${epochStarts.length === 1 ? 'start of epoch' : 'starts of epochs'} ${formatList(epochStarts)}`
   return `run ${runId} cannot go back to epoch ${epoch}: the sampler keeps ${starts} (--epoch-starts sets how many)`
 }

@@ -32,6 +32,7 @@ export function runToJson({ settings, progress, ...run }: RunInfo): object {
       shard_mode: settings.shardMode,
       position_multiple: settings.positionMultiple,
       non_finite: settings.nonFinite,
+      metrics: settings.metrics,
     },
     progress: {
       epochs_planned: progress.epochsPlanned,

@@ -23,7 +23,7 @@ function describe({ settings, progress, ...run }: RunInfo, now: number): string[
     ['updated', time(run.updateTime)],
     ['generation', String(run.generation)],
     ['next epoch', settings.epochs === undefined ? String(run.nextEpoch) : `${run.nextEpoch} of ${settings.epochs}`],
-    ['epoch starts', run.epochStarts.length > 0 ? run.epochStarts.join(', ') : 'none'],
+    ['epoch starts', run.epochStarts.join(', ')],
     ['samples', formatCount(settings.sampleCount)],
     ['policy', policySettings.length > 0 ? `${kind} (${policySettings.join(', ')})` : kind],
     [
@@ -39,6 +39,7 @@ function describe({ settings, progress, ...run }: RunInfo, now: number): string[
     ['shard mode', settings.shardMode],
     ['position multiple', String(settings.positionMultiple)],
     ['losses not finite', settings.nonFinite],
+    ['metrics', settings.metrics.join(', ') || 'none'],
     ['seed', String(settings.seed)],
     ['saving', formatShare(progress.saving)],
     ['epochs planned', formatCount(progress.epochsPlanned)],

@@ -100,7 +100,7 @@ export const settings: readonly Setting[] = [
     placeholder: 'N',
     fallback: '3',
     description:
-      'epoch starts that are kept of each run besides the present one, to which it can be rewound; 0 keeps none',
+      'epoch starts that are kept of each run besides the first and the present one, to which it can be rewound; 0 keeps none',
   },
   {
     name: 'maxRuns',

@@ -98,6 +98,7 @@ export function readRunSpec(message: RunSpecMessage | undefined): RequestedRunSp
     shardMode: readEnum('spec.shard_mode', message.shardMode, shardModes),
     positionMultiple: message.positionMultiple,
     nonFinite: readEnum('spec.non_finite', message.nonFinite, nonFiniteModes),
+    metrics: message.metrics,
     policy: message.policy && readPolicy(message.policy),
   }
 }
@@ -106,6 +107,7 @@ function writeRunSpec(spec: RunSpec): RunSpecMessage {
   return RunSpecMessage.fromPartial({
     ...spec,
     pruneRateSchedule: [...spec.pruneRateSchedule],
+    metrics: [...spec.metrics],
     shardMode: spec.shardMode === 'drop' ? ShardMode.SHARD_MODE_DROP : ShardMode.SHARD_MODE_PAD,
     nonFinite:
       spec.nonFinite === 'reject' ? NonFiniteMode.NON_FINITE_MODE_REJECT : NonFiniteMode.NON_FINITE_MODE_IGNORE,
@@ -141,7 +143,7 @@ export function writeRun(run: RunFacts): RunMessage {
   }
 }
 
-export function writePlanHeader(sampleCount: number, plan: Plan): PlanHeader {
+export function writePlanHeader(sampleCount: number, plan: Plan, appliedSequence: number): PlanHeader {
   return {
     epoch: plan.epoch,
     keptCount: plan.keptCount,
@@ -152,6 +154,7 @@ export function writePlanHeader(sampleCount: number, plan: Plan): PlanHeader {
     reason: planReasons[plan.reason],
     digest: plan.digest,
     generation: plan.generation,
+    appliedSequence,
   }
 }
 
@@ -165,6 +168,10 @@ function unpack<T>(field: string, bytes: Uint8Array, View: new (buffer: ArrayBuf
 
 export function readReport(message: LossReport): Report {
   const { epoch, rank, sequence, generation } = message
+  const metrics = message.metrics.map(({ name, values }, i) => ({
+    name,
+    values: unpack(`report.metrics[${i}].values`, values, Float32Array),
+  }))
   return {
     epoch,
     rank,
@@ -172,6 +179,7 @@ export function readReport(message: LossReport): Report {
     generation,
     indices: unpack('sample_indices', message.sampleIndices, Uint32Array),
     losses: unpack('losses', message.losses, Float32Array),
+    ...(metrics.length > 0 ? { metrics } : {}),
   }
 }
 
@@ -200,5 +208,6 @@ export function writeStatisticsChunk(chunk: StatisticsChunk): StatisticsChunkMes
     lastLosses: pack(chunk.lastLosses),
     timesReported: pack(Uint32Array.from(chunk.timesReported)),
     timesKept: pack(Uint32Array.from(chunk.timesKept)),
+    metrics: chunk.metrics.map(({ name, values }) => ({ name, values: pack(values) })),
   }
 }

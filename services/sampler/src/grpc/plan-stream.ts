@@ -11,10 +11,20 @@ type PlanCall = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
 const CHUNK_POSITIONS = 0x20000
 
 /** Writes the header and the rank's positions from `request.startPosition` on. Stops with the signal's reason when that aborts. */
-export async function writePlan(call: PlanCall, sampleCount: number, plan: Plan, signal: AbortSignal): Promise<void> {
+export async function writePlan(
+  call: PlanCall,
+  sampleCount: number,
+  plan: Plan,
+  appliedSequence: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { rank, startPosition: start } = call.request
   const positions = positionCount(plan.keptCount, plan.sharding)
-  await writeMessage(call, { part: { $case: 'header', value: writePlanHeader(sampleCount, plan) } }, signal)
+  await writeMessage(
+    call,
+    { part: { $case: 'header', value: writePlanHeader(sampleCount, plan, appliedSequence) } },
+    signal,
+  )
   for (let startPosition = start; startPosition < positions; startPosition += CHUNK_POSITIONS) {
     const end = Math.min(startPosition + CHUNK_POSITIONS, positions)
     const sampleIndices = pack(rankPositions(plan.order, rank, plan.sharding, startPosition, end))

@@ -10,7 +10,7 @@ afterEach(stopServers)
 test('tells the generation of a run, the epoch starts that it keeps and its selections', async () => {
   const { stubs } = await serveRegistry(SamplerStubs, { read: async (runId) => runFacts(runId) })
   const run = await stubs.getRun('run')
-  expect(run).toMatchObject({ runId: 'run', generation: 2, epochStarts: [1, 3, 4], nextEpoch: 4 })
+  expect(run).toMatchObject({ runId: 'run', generation: 2, epochStarts: [0, 3, 4], nextEpoch: 4 })
   expect(run.progress).toMatchObject({ selections: 3, reports: 5n })
 })
 

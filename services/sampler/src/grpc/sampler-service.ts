@@ -25,7 +25,8 @@ export function samplerService(registry: RunRegistry, logger: Logger, drain: Abo
       const owner = await registry.owner(runId)
       const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
       const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
-      await writePlan(call, owner.facts.spec.sampleCount, plan, signal)
+      const appliedSequence = await owner.appliedSequence(plan, request.rank)
+      await writePlan(call, owner.facts.spec.sampleCount, plan, appliedSequence, signal)
     }),
     reportLosses: unary(logger, drain, async ({ report }) => ({ ack: await accept(report) })),
     streamReports: (call) =>

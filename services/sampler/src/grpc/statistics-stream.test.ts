@@ -36,6 +36,7 @@ async function serveStatistics(sampleCount: number, { selections = 3, timesKept 
             lastLosses: Float32Array.from(of((i) => i / 8)),
             timesReported: Uint16Array.from(of((i) => i)),
             timesKept: Uint16Array.from(of(timesKept)),
+            metrics: [],
           }
         }
         if (fail) throw new Error('the memory is gone')

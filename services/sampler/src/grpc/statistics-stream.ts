@@ -6,8 +6,10 @@ import { writeMessage } from './write-message.js'
 
 type StatisticsCall = ServerWritableStream<StreamStatisticsRequest, StreamStatisticsResponse>
 
-/** Samples of a chunk: 200,000 bytes an array. */
-const CHUNK_SAMPLES = 50_000
+/** Bytes of a chunk, and of a sample in its five arrays and in each metric: 50,000 samples without metrics. */
+const CHUNK_BYTES = 1_000_000
+const SAMPLE_BYTES = 20
+const METRIC_BYTES = 4
 
 /** Where `timesKept` stays. */
 const MAX_TIMES_KEPT = 0xffff
@@ -49,7 +51,8 @@ export async function writeStatistics(
     const { facts } = reading
     const count = new SummaryCount(facts.progress.selections)
     await writeMessage(call, { part: { $case: 'run', value: writeRun(facts) } }, signal)
-    for (const chunk of reading.chunks(CHUNK_SAMPLES)) {
+    const sampleBytes = SAMPLE_BYTES + METRIC_BYTES * facts.spec.metrics.length
+    for (const chunk of reading.chunks(Math.floor(CHUNK_BYTES / sampleBytes))) {
       count.add(chunk.timesKept)
       await writeMessage(call, { part: { $case: 'chunk', value: writeStatisticsChunk(chunk) } }, signal)
     }

@@ -1,6 +1,7 @@
 import { checkGeneration } from './check-generation.js'
 import type { Run } from './run.js'
 import { invalidField, RunError } from './run-error.js'
+import type { LossesReported } from './run-event.js'
 
 /** A report as it came, its arrays decoded. */
 export interface Report {
@@ -12,6 +13,8 @@ export interface Report {
   readonly sequence: number
   readonly indices: Uint32Array
   readonly losses: Float32Array
+  /** Absent where it has none. */
+  readonly metrics?: readonly { readonly name: string; readonly values: Float32Array }[]
 }
 
 function checkEpochAndRank(run: Run, { epoch, rank }: Report): void {
@@ -71,6 +74,30 @@ function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
   }
 }
 
+function checkMetrics({ spec }: Run, { indices, metrics = [] }: Report): void {
+  metrics.forEach(({ name, values }, i) => {
+    const field = `report.metrics[${i}]`
+    if (!spec.metrics.includes(name)) {
+      const known = spec.metrics.length > 0 ? `has the metrics ${spec.metrics.join(', ')}` : 'has no metrics'
+      const shown = JSON.stringify(name.slice(0, 100))
+      throw invalidField(`${field}.name`, `${field}.name is ${shown}; the run ${known} (spec.metrics)`)
+    }
+    const first = metrics.findIndex((other) => other.name === name)
+    if (first < i) {
+      throw invalidField(
+        `${field}.name`,
+        `${field}.name is "${name}", as report.metrics[${first}].name is; report each metric once`,
+      )
+    }
+    if (values.length !== indices.length) {
+      throw invalidField(
+        `${field}.values`,
+        `${field}.values, of "${name}", has ${values.length} elements and sample_indices has ${indices.length}; they must have the same number`,
+      )
+    }
+  })
+}
+
 /**
  * Whether a report is to be applied, or was before ("duplicate": same epoch, rank and sequence).
  * Throws a RunError for one that is to be refused. Changes nothing.
@@ -90,5 +117,14 @@ export function checkReport(run: Run, report: Report): 'new' | 'duplicate' {
   checkEpochAndRank(run, report)
   checkSequence(run, report)
   checkArrays(run, report)
+  checkMetrics(run, report)
   return 'new'
+}
+
+/** The event of a report that was checked and is new. */
+export function toEvent({ generation, metrics, ...report }: Report, { spec }: Run, time: number): LossesReported {
+  const event = { type: 'losses_reported', time, ...report } as const
+  if (!metrics) return event
+  const placed = metrics.map(({ name, values }) => ({ metric: spec.metrics.indexOf(name), values }))
+  return { ...event, metrics: placed.sort((a, b) => a.metric - b.metric) }
 }

@@ -4,16 +4,16 @@ import { RunError } from './run-error.js'
 const FIXED_BYTES = 0x10000
 
 /**
- * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics and an eighth of a flag a sample, 4 for the order of a full plan,
- * 4 for a kept set, 2 for the ranks that have it. A snapshot or a selection takes up to 16 more for as long as it lasts.
+ * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics and an eighth of a flag a sample, 4 for each metric, 4 for the order
+ * of a full plan, 4 for a kept set, 2 for the ranks that have it. A selection takes up to 16 more for as long as it lasts, and a snapshot as much as the statistics.
  */
-export function runBytes(sampleCount: number): number {
-  return FIXED_BYTES + Math.ceil(sampleCount * 26.125)
+export function runBytes(sampleCount: number, metricCount: number): number {
+  return FIXED_BYTES + Math.ceil(sampleCount * (26.125 + 4 * metricCount))
 }
 
 /** Most bytes that a reading of all statistics takes besides: a copy of the columns. */
-export function readingBytes(sampleCount: number): number {
-  return FIXED_BYTES + sampleCount * 16
+export function readingBytes(sampleCount: number, metricCount: number): number {
+  return FIXED_BYTES + sampleCount * (16 + 4 * metricCount)
 }
 
 /** How the bytes of all runs that are in memory are kept below a limit. */

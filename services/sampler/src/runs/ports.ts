@@ -74,8 +74,8 @@ export interface RecordGlance {
 export interface RunStore {
   /** What an acknowledgement means, for the log: for example "memory: runs end with the process". */
   readonly durability: string
-  /** Bytes of this process's memory that the record of a run of so many samples may take. */
-  recordBytes(sampleCount: number): number
+  /** Bytes of this process's memory that the record of a run of so many samples and metrics may take. */
+  recordBytes(sampleCount: number, metricCount: number): number
   /** The run_ids of all records, in no order. */
   list(): Promise<string[]>
   /** Starts the record of a new run: all of it or nothing. The last snapshot is the run's state. Rejects with EXISTS, UNAVAILABLE. */

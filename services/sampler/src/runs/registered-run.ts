@@ -18,11 +18,6 @@ export interface RegisteredRunParts {
   readonly accept: (sampleCount: number) => void
 }
 
-/** Bytes of memory that a new run is counted with. */
-export function countedBytes(store: RunStore, sampleCount: number): number {
-  return runBytes(sampleCount) + store.recordBytes(sampleCount)
-}
-
 /** A run that has a record: in memory with an owner, or out of it until it is called. */
 export class RegisteredRun {
   readonly #runId: string
@@ -48,8 +43,11 @@ export class RegisteredRun {
 
   /** Puts a run into memory that was just made. Its bytes have been taken from the budget. */
   start(run: Run, lease: RunLease): void {
-    const { sampleCount } = run.spec
-    this.#bytes = { run: runBytes(sampleCount), record: this.#parts.store.recordBytes(sampleCount) }
+    const { sampleCount, metrics } = run.spec
+    this.#bytes = {
+      run: runBytes(sampleCount, metrics.length),
+      record: this.#parts.store.recordBytes(sampleCount, metrics.length),
+    }
     this.#owner = new RunOwner(run, lease, this.#parts.owner)
   }
 
@@ -165,7 +163,7 @@ export class RegisteredRun {
         this.#runId,
         async ({ spec }) => {
           accept(spec.sampleCount)
-          const bytes = runBytes(spec.sampleCount)
+          const bytes = runBytes(spec.sampleCount, spec.metrics.length)
           budget.check(this.#runId, bytes)
           await budget.take(this.#runId, bytes).catch(() => {
             throw notLoaded(this.#runId)

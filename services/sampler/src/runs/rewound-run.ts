@@ -1,11 +1,11 @@
 import { isSameSpec } from './check-same-spec.js'
 import { ByteReader } from './image/byte-reader.js'
 import { ImageError } from './image/image-error.js'
-import type { ImageHeader } from './image/image-header.js'
 import { readImageBody, readImageHeader } from './image/read-image.js'
 import { imageOf } from './image/write-image.js'
 import type { ByteStream } from './ports.js'
-import type { Run } from './run.js'
+import { Run } from './run.js'
+import { newState, type RunState } from './run-state.js'
 
 /** The run as it was at the start of an epoch, in the generation after its present one. `image` is that of the epoch's start; undefined: the run stands there now. */
 export async function rewoundRun(run: Run, image: ByteStream | undefined, epoch: number, time: number): Promise<Run> {
@@ -15,7 +15,10 @@ export async function rewoundRun(run: Run, image: ByteStream | undefined, epoch:
     if (header.runId !== run.runId || !isSameSpec(header.spec, run.spec)) {
       throw new ImageError(`it is of run "${header.runId}", or of one with other settings`)
     }
-    const rewound = await readImageBody(reader, header, (read) => rewind(read, run.generation + 1, epoch, time))
+    const rewound = await readImageBody(reader, header, (read) => ({
+      ...read,
+      state: rewind(read.state, run.generation + 1, epoch, time),
+    }))
     await reader.expectEnd()
     if (rewound.nextEpoch !== epoch) throw new ImageError(`it is of epoch ${rewound.nextEpoch} instead of ${epoch}`)
     return rewound
@@ -24,6 +27,12 @@ export async function rewoundRun(run: Run, image: ByteStream | undefined, epoch:
   }
 }
 
-function rewind(header: ImageHeader, generation: number, epoch: number, time: number): ImageHeader {
-  return { ...header, state: { ...header.state, generation, rewoundTo: epoch, isFinished: false, updateTime: time } }
+/** The same for epoch 0, at whose start a run has its settings and nothing else. */
+export function restartedRun({ runId, spec, createTime, generation }: Run, time: number): Run {
+  const created = { runId, spec, time: createTime }
+  return new Run(created, { state: rewind(newState(createTime), generation + 1, 0, time) })
+}
+
+function rewind(state: RunState, generation: number, epoch: number, time: number): RunState {
+  return { ...state, generation, rewoundTo: epoch, isFinished: false, updateTime: time }
 }

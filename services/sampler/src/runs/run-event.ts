@@ -19,7 +19,14 @@ export interface EpochPlanned {
   readonly selected?: Uint32Array
 }
 
-/** A checked report: every index is in the rank's plan, both arrays have the same length. */
+/** The values of one metric in a report. */
+export interface MetricValues {
+  /** Its place among the metrics of the spec. */
+  readonly metric: number
+  readonly values: Float32Array
+}
+
+/** A checked report: every index is in the rank's plan, all arrays have the same length. */
 export interface LossesReported {
   readonly type: 'losses_reported'
   readonly time: number
@@ -28,6 +35,8 @@ export interface LossesReported {
   readonly sequence: number
   readonly indices: Uint32Array
   readonly losses: Float32Array
+  /** By rising place; absent where the report has none. */
+  readonly metrics?: readonly MetricValues[]
 }
 
 /** The run takes no more plans and no new reports. */

@@ -13,7 +13,7 @@ export interface RunFacts {
   readonly nextEpoch: number
   /** The run's life: 1, and one more after each rewind. */
   readonly generation: number
-  /** Epochs to whose start the run can go back, rising; the last is nextEpoch. */
+  /** Epochs to whose start the run can go back, rising; the first is 0, the last is nextEpoch. */
   readonly epochStarts: readonly number[]
   /** Share of the data set left out so far. */
   readonly saving: number
@@ -23,7 +23,7 @@ export interface RunFacts {
 /** The facts of a run whose record keeps these epoch starts. */
 export function factsOf(run: Run, keptStarts: readonly number[]): RunFacts {
   const { runId, spec, createTime, updateTime, isFinished, nextEpoch, generation, saving } = run
-  const epochStarts = startsBefore(nextEpoch, keptStarts)
+  const epochStarts = startsOf(nextEpoch, keptStarts)
   const progress = { ...run.progress }
   return { runId, spec, createTime, updateTime, isFinished, nextEpoch, generation, epochStarts, saving, progress }
 }
@@ -36,11 +36,11 @@ export function factsOfHeader(
   const { progress, updateTime, isFinished, generation } = state
   const nextEpoch = progress.epochsPlanned
   const saving = savingOf(progress, spec.sampleCount)
-  const epochStarts = startsBefore(nextEpoch, keptStarts)
+  const epochStarts = startsOf(nextEpoch, keptStarts)
   return { runId, spec, createTime, updateTime, isFinished, nextEpoch, generation, epochStarts, saving, progress }
 }
 
-/** The present state is the start of the next epoch as long as that has no plan. */
-function startsBefore(nextEpoch: number, keptStarts: readonly number[]): number[] {
-  return [...keptStarts.filter((epoch) => epoch < nextEpoch), nextEpoch]
+/** The start of epoch 0 needs nothing that is kept, and the present state is the start of the next epoch as long as that has no plan. */
+function startsOf(nextEpoch: number, keptStarts: readonly number[]): number[] {
+  return [...new Set([0, ...keptStarts.filter((epoch) => epoch < nextEpoch), nextEpoch])]
 }

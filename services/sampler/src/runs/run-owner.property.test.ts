@@ -24,6 +24,7 @@ const specs: fc.Arbitrary<RequestedRunSpec> = fc.record({
   shardMode: fc.constantFrom('pad', 'drop'),
   positionMultiple: fc.constantFrom(undefined, 2),
   nonFinite: fc.constantFrom('ignore', 'reject'),
+  metrics: fc.constantFrom(['correct', 'margin'], ['margin', 'correct'], ['correct'], []),
   policy: fc.constantFrom<RequestedRunSpec['policy'][]>(
     { name: 'ucb', settings: {} },
     { name: 'epsilon_greedy', settings: { epsilon: 0.5 } },
@@ -41,6 +42,13 @@ const loss = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY) },
 )
 const step = mostly(0, 1, -1)
+const metric = fc.record({
+  name: mostly('correct', 'margin', 'other'),
+  values: fc.array(fc.oneof({ weight: 4, arbitrary: finite }, { weight: 1, arbitrary: fc.constant(Number.NaN) }), {
+    minLength: 8,
+    maxLength: 8,
+  }),
+})
 
 const calls = fc.array(
   fc.oneof(
@@ -67,7 +75,11 @@ const calls = fc.array(
         sequenceStep: step,
         from: fc.nat(8),
         losses: fc.array(loss, { minLength: 1, maxLength: 8 }),
-        fault: mostly('none', 'index', 'stranger', 'length', 'empty'),
+        metrics: fc.oneof(
+          { weight: 4, arbitrary: fc.array(metric, { maxLength: 0 }) },
+          { weight: 3, arbitrary: fc.array(metric, { minLength: 1, maxLength: 2 }) },
+        ),
+        fault: mostly('none', 'index', 'stranger', 'length', 'empty', 'metric'),
       }),
     },
     {
@@ -82,18 +94,19 @@ type Call = typeof calls extends fc.Arbitrary<(infer T)[]> ? T : never
 
 /** All that can be seen of a run. */
 function snapshot(run: Run) {
-  const { mean, variance, observations } = run.statistics
+  const { mean, variance, observations, metrics } = run.statistics
   const { plan } = run
   const facts = plan && [plan.epoch, plan.reason, plan.selectionEpoch, plan.sharding, plan.saving, [...plan.order]]
   const sequences = [0, 1, 2, 9].map((rank) => [
     run.lastSequence(run.nextEpoch - 1, rank),
     run.lastSequence(run.nextEpoch - 2, rank),
   ])
-  return JSON.stringify([run.progress, run.isFinished, facts, sequences, [...mean], [...variance], [...observations]])
+  const columns = [mean, variance, observations, ...metrics].map((column) => [...column])
+  return JSON.stringify([run.progress, run.isFinished, facts, sequences, columns])
 }
 
 /** How often each thing happened, over all sequences: a generator that never gets far would prove nothing. */
-const outcomes = { planned: 0, plannedAgain: 0, noPlan: 0, new: 0, duplicate: 0, refused: 0 }
+const outcomes = { planned: 0, plannedAgain: 0, noPlan: 0, new: 0, duplicate: 0, refused: 0, metrics: 0, badMetrics: 0 }
 
 class Harness {
   readonly events: RunEvent[] = []
@@ -103,6 +116,10 @@ class Harness {
   /** Reports acknowledged as new, by epoch and rank. */
   readonly acked = new Map<string, number>()
   readonly knownEpochs = new Set<number>()
+  /** The last finite value of each metric and sample. */
+  readonly metrics = new Map<string, Map<number, number>>()
+  /** Samples with a finite loss in the planned epoch. */
+  readonly observed = new Set<number>()
   counted = 0
 
   constructor(requested: RequestedRunSpec) {
@@ -156,6 +173,7 @@ class Harness {
       expect(ranks.length).toBe(worldSize)
       expect(late).toBe(false)
     }
+    if (isNew) this.observed.clear()
     this.knownEpochs.add(epoch)
     this.checkPlan(plans[0] as Plan, worldSize)
   }
@@ -193,6 +211,10 @@ class Harness {
     const sequence = Math.max(0, this.last(epoch, call.rank) + 1 + call.sequenceStep)
     const indices = this.indices(call, plan)
     const losses = Float32Array.from(call.losses.slice(0, Math.max(1, indices.length)))
+    const metrics = call.metrics.map(({ name, values }) => ({
+      name,
+      values: Float32Array.from(values.slice(0, indices.length + (call.fault === 'metric' ? 1 : 0))),
+    }))
     const report = {
       generation: 0,
       epoch,
@@ -200,8 +222,12 @@ class Harness {
       sequence,
       indices,
       losses: call.fault === 'length' ? new Float32Array(losses.length + 1) : losses,
+      ...(metrics.length > 0 ? { metrics } : {}),
     }
-    const expected = this.expectReport(report, plan, call.fault, spec.nonFinite)
+    const hasGoodMetrics = this.areGood(metrics, indices)
+    const beforeMetrics = this.expectReport(report, plan, call.fault, spec.nonFinite)
+    const expected = beforeMetrics === 'new' && !hasGoodMetrics ? 'refused' : beforeMetrics
+    if (expected !== beforeMetrics) outcomes.badMetrics++
     const refusal = await this.owner.report(report).catch((error: unknown) => ({ error }))
     const outcome = 'error' in refusal ? 'refused' : refusal.duplicate ? 'duplicate' : 'new'
     expect(outcome).toBe(expected)
@@ -212,6 +238,25 @@ class Harness {
     expect(ack.observations + ack.nonFinite + ack.repeats).toBe(indices.length)
     this.acked.set(`${epoch}/${call.rank}`, sequence)
     this.counted += ack.observations
+    if (metrics.length > 0) outcomes.metrics++
+    indices.forEach((index, i) => {
+      if (this.observed.has(index)) return
+      for (const { name, values } of metrics) {
+        const known = this.metrics.get(name) ?? new Map<number, number>()
+        if (Number.isFinite(values[i])) this.metrics.set(name, known.set(index, values[i] as number))
+      }
+      if (Number.isFinite(losses[i])) this.observed.add(index)
+    })
+  }
+
+  areGood(metrics: readonly { name: string; values: Float32Array }[], indices: Uint32Array): boolean {
+    const names = metrics.map(({ name }) => name)
+    const areKnown = names.every((name) => this.run.spec.metrics.includes(name))
+    return (
+      areKnown &&
+      new Set(names).size === names.length &&
+      metrics.every(({ values }) => values.length === indices.length)
+    )
   }
 
   indices(call: Extract<Call, { call: 'report' }>, plan: Plan | undefined): Uint32Array {
@@ -242,7 +287,7 @@ class Harness {
     if (!plan || this.run.isFinished || epoch !== plan.epoch || rank >= plan.sharding.worldSize) return 'refused'
     if (sequence !== this.last(epoch, rank) + 1) return 'refused'
     if (fault === 'stranger' && plan.sharding.worldSize === 1) return this.byLosses(losses, nonFinite)
-    return fault === 'none' ? this.byLosses(losses, nonFinite) : 'refused'
+    return fault === 'none' || fault === 'metric' ? this.byLosses(losses, nonFinite) : 'refused'
   }
 
   byLosses(losses: Float32Array, nonFinite: string): 'new' | 'refused' {
@@ -254,6 +299,10 @@ class Harness {
     expect(progress.observations).toBe(this.counted)
     expect(progress.reports).toBe([...this.acked.values()].reduce((sum, count) => sum + count, 0))
     expect(statistics.observations.reduce((sum, count) => sum + count, 0)).toBe(this.counted)
+    const metrics = spec.metrics.map((name) =>
+      Array.from({ length: spec.sampleCount }, (_, index) => this.metrics.get(name)?.get(index) ?? Number.NaN),
+    )
+    expect(statistics.metrics.map((column) => [...column])).toEqual(metrics)
     expect(Math.max(...statistics.observations)).toBeLessThanOrEqual(progress.epochsPlanned)
     expect(saving).toBeGreaterThanOrEqual(0)
     expect(saving).toBeLessThan(1)

@@ -271,6 +271,56 @@ describe('RunOwner', () => {
     expect(run.statistics.mean[3]).toBe(2)
   })
 
+  it('keeps the last finite value of a metric, until the sample has its loss of the epoch', async () => {
+    const { owner, run, events } = ownerOf({ warmupEpochs: 2, metrics: ['correct', 'margin'] })
+    await owner.planEpoch(request(0), forever, never)
+    const send = (epoch: number, sequence: number, losses: number[], metrics: Record<string, number[]>) =>
+      owner.report({
+        ...report(epoch, 0, sequence, new Uint32Array(losses.length).fill(3)),
+        losses: Float32Array.from(losses),
+        metrics: Object.entries(metrics).map(([name, values]) => ({ name, values: Float32Array.from(values) })),
+      })
+    const known = () => run.statistics.metrics.map((column) => column[3])
+    await send(0, 1, [Number.NaN, Number.NaN], { margin: [1, Number.POSITIVE_INFINITY] })
+    expect(known()).toEqual([Number.NaN, 1])
+    const ack = await send(0, 2, [Number.NaN, 7, 8], { margin: [2, 3, 4], correct: [5, Number.NaN, 6] })
+    expect(known()).toEqual([5, 3])
+    expect(ack).toEqual({ duplicate: false, observations: 1, nonFinite: 1, repeats: 1 })
+    await send(0, 3, [9], { correct: [9], margin: [9] })
+    expect(known()).toEqual([5, 3])
+    await owner.planEpoch(request(1, { lastSequence: 3 }), forever, never)
+    await send(1, 1, [1], { correct: [0] })
+    expect(known()).toEqual([0, 3])
+    expect(
+      events.map((event) => event.type === 'losses_reported' && event.metrics?.map(({ metric }) => metric)),
+    ).toEqual([false, [1], [0, 1], [0, 1], false, [0]])
+  })
+
+  it('tells the last report of a rank in a plan when it is recorded, and not of a life that is over', async () => {
+    const gates: ReturnType<typeof gateOf>[] = []
+    const lease = leaseOf((event) => {
+      if (event.type !== 'losses_reported') return Promise.resolve()
+      const gate = gateOf()
+      gates.push(gate)
+      return gate.promise
+    })
+    const { owner } = ownerOf({}, inlineSelector, lease)
+    const plan = await owner.planEpoch(request(0), forever, never)
+    expect(await owner.appliedSequence(plan, 0)).toBe(0)
+    const reporting = owner.report(report(0, 0, 1, plan.order.slice(0, 5)))
+    let told: number | undefined
+    const telling = owner.appliedSequence(plan, 0).then((sequence) => {
+      told = sequence
+    })
+    await new Promise(setImmediate)
+    expect([gates.length, told]).toEqual([1, undefined])
+    gates[0]?.resolve()
+    await Promise.all([reporting, telling])
+    expect(told).toBe(1)
+    await owner.rewind(0, 1)
+    await expect(owner.appliedSequence(plan, 0)).rejects.toMatchObject({ reason: 'STALE_GENERATION' })
+  })
+
   it('takes a sample only from the rank that has it in its plan, so that the order of arrival decides nothing', async () => {
     const { owner } = ownerOf()
     const [plan] = await Promise.all(

@@ -2,12 +2,12 @@ import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { RandomStream } from '../core/random/random-stream.js'
 import { checkGeneration, staleGeneration } from './check-generation.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
-import { checkReport, type Report } from './check-report.js'
+import { checkReport, type Report, toEvent } from './check-report.js'
 import { writeExport } from './export/write-export.js'
 import { writeImage } from './image/write-image.js'
 import type { Plan } from './plan.js'
 import type { ByteStream, Clock, RunLease, Selector } from './ports.js'
-import { rewoundRun } from './rewound-run.js'
+import { restartedRun, rewoundRun } from './rewound-run.js'
 import type { Run } from './run.js'
 import { RunError } from './run-error.js'
 import type { RunEvent } from './run-event.js'
@@ -100,6 +100,16 @@ export class RunOwner {
     })
   }
 
+  /** Sequence of a rank's last report of a plan's epoch, told when it is recorded; 0 = none. Throws STALE_GENERATION where the plan is of a life that is over. */
+  appliedSequence({ epoch, generation }: Plan, rank: number): Promise<number> {
+    return this.#track(async () => {
+      checkGeneration(this.#run, generation)
+      const sequence = this.#run.lastSequence(epoch, rank)
+      await this.#durable
+      return sequence
+    })
+  }
+
   /** Applies a report once, however often it comes. Reports of one rank must be handed in in the order of their sequences. */
   report(report: Report): Promise<ReportAck> {
     return this.#track(async () => {
@@ -110,8 +120,7 @@ export class RunOwner {
         return DUPLICATE
       }
       const before = { ...this.#run.progress }
-      const { generation, ...checked } = report
-      const durable = this.#apply({ type: 'losses_reported', time: this.#parts.clock(), ...checked })
+      const durable = this.#apply(toEvent(report, this.#run, this.#parts.clock()))
       const { observations, nonFinite, repeats } = this.#run.progress
       const ack = {
         duplicate: false,
@@ -334,8 +343,7 @@ export class RunOwner {
       await this.#durable
       await this.#record.saved
       this.#checkEpochStart(epoch)
-      const source = epoch === this.#run.nextEpoch ? undefined : this.#record.readEpochStart(epoch)
-      const rewound = await rewoundRun(this.#run, source, epoch, this.#parts.clock())
+      const rewound = await this.#rewound(epoch)
       this.#assertOpen()
       await this.#record.rewind(rewound, epoch)
       this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
@@ -344,6 +352,13 @@ export class RunOwner {
     } catch (error) {
       throw this.#refusalOf(error, `the start of epoch ${epoch}`)
     }
+  }
+
+  #rewound(epoch: number): Promise<Run> | Run {
+    const time = this.#parts.clock()
+    if (epoch === 0) return restartedRun(this.#run, time)
+    const source = epoch === this.#run.nextEpoch ? undefined : this.#record.readEpochStart(epoch)
+    return rewoundRun(this.#run, source, epoch, time)
   }
 
   /** What a caller is told where the record could not be read or written. Damage of what is kept besides the run is not damage of the run. */

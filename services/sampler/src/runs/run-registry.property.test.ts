@@ -19,6 +19,7 @@ const spec = requestedSpec({
   seed: 11n,
   pruneRate: 0.4,
   selectionPeriod: 2,
+  metrics: ['correct', 'margin'],
   policy: { name: 'epsilon_greedy', settings: { epsilon: 0.2 } },
 })
 
@@ -29,7 +30,7 @@ const steps = fc.array(
       arbitrary: fc.record({ do: fc.constant('train' as const), worldSize: fc.integer({ min: 1, max: 3 }) }),
     },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('trainPart' as const), reports: fc.nat(4) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('rewind' as const), back: fc.nat(3) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('rewind' as const), back: fc.nat(4) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('unload' as const) }) },
     {
@@ -70,7 +71,7 @@ let now = 0
 const open = (store: MemoryStore) =>
   RunRegistry.open(store, testLimits({ finishedHours: 0 }), { ...ownerParts(), clock: () => now })
 
-const outcomes = { rewound: 0, restarted: 0, unloaded: 0, failed: 0, moved: 0 }
+const outcomes = { rewound: 0, restarted: 0, unloaded: 0, failed: 0, moved: 0, restartedTraining: 0 }
 
 async function stateOf(registry: RunRegistry) {
   const owner = await registry.owner('r')
@@ -104,7 +105,10 @@ describe('a run of a disturbed sampler', () => {
             )
           } else if (step.do === 'rewind') {
             const { epochStarts } = await disturbed.read('r')
+            // The first one, that of epoch 0, is always there.
+            expect(epochStarts[0]).toBe(0)
             const epoch = epochStarts.at(-1 - Math.min(step.back, epochStarts.length - 1)) as number
+            if (epoch === 0 && nextEpoch > EPOCH_STARTS) outcomes.restartedTraining++
             store.failures = 0
             await both((registry) => registry.rewind('r', epoch, 0).then(({ generation }) => generation))
             outcomes.rewound++

@@ -141,7 +141,7 @@ describe('a run out of memory', () => {
     now = 60_001
     await registry.sweep()
     expect(unloaded).toEqual(['a'])
-    expect(held - registry.memoryBytes).toBe(runBytes(40))
+    expect(held - registry.memoryBytes).toBe(runBytes(40, 0))
     expect(await registry.read('a')).toEqual(before)
     await expect(owner.read()).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' })
     const back = await registry.owner('a')
@@ -166,7 +166,7 @@ describe('a run out of memory', () => {
   it('gives its place to another one, the longest idle first, but not in the middle of a training', async () => {
     let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: 3 * runBytes(40) + 4 * store.recordBytes(40) }
+    const limits = { maxMemoryBytes: 3 * runBytes(40, 0) + 4 * store.recordBytes(40, 0) }
     const unloaded: string[] = []
     const listener = { unloaded: (runId: string) => unloaded.push(runId) }
     const registry = await registryOn(store, { limits, clock: () => now, listener })
@@ -190,7 +190,7 @@ describe('a run out of memory', () => {
   it('makes room for two that ask at once, one after the other', async () => {
     let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: 2 * runBytes(40) + 4 * store.recordBytes(40) }
+    const limits = { maxMemoryBytes: 2 * runBytes(40, 0) + 4 * store.recordBytes(40, 0) }
     const registry = await registryOn(store, { limits, clock: () => now })
     for (const runId of ['a', 'b']) await registry.create(runId, spec)
     now = 60_000
@@ -201,7 +201,7 @@ describe('a run out of memory', () => {
   it('is to be tried again later where every other run is being called', async () => {
     let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: 2 * runBytes(40) + 3 * store.recordBytes(40) }
+    const limits = { maxMemoryBytes: 2 * runBytes(40, 0) + 3 * store.recordBytes(40, 0) }
     const registry = await registryOn(store, { limits, clock: () => now })
     for (const runId of ['a', 'b']) await registry.create(runId, spec)
     await trainEpoch(await registry.owner('a'), 0)
@@ -247,7 +247,7 @@ describe('a run out of memory', () => {
   })
 
   it('is refused where it could never be in memory twice, as while it is rewound', async () => {
-    const limits = { maxMemoryBytes: 2 * runBytes(1000) - 1 }
+    const limits = { maxMemoryBytes: 2 * runBytes(1000, 0) - 1 }
     const registry = await registryOn(memory(), { limits })
     const asked = registry.create('huge', { ...spec, sampleCount: 1000 })
     await expect(asked).rejects.toMatchObject({ reason: 'OUT_OF_MEMORY', message: expect.stringContaining('in all') })
@@ -261,18 +261,38 @@ describe('a run out of memory', () => {
     await registry.create('a', spec)
     const held = registry.memoryBytes
     const reading = await registry.statistics('a')
-    expect(registry.memoryBytes).toBe(held + readingBytes(40))
+    expect(registry.memoryBytes).toBe(held + readingBytes(40, 0))
     now = 1e9
     await registry.sweep()
     expect(registry.owner('a')).toBe(await registry.owner('a'))
     reading.release()
     reading.release()
     expect(registry.memoryBytes).toBe(held)
-    for await (const _ of await registry.export('a')) expect(registry.memoryBytes).toBe(held + readingBytes(40))
+    for await (const _ of await registry.export('a')) expect(registry.memoryBytes).toBe(held + readingBytes(40, 0))
     expect(registry.memoryBytes).toBe(held)
     now = 2e9
     await registry.sweep()
-    expect(registry.memoryBytes).toBe(store.recordBytes(40))
+    expect(registry.memoryBytes).toBe(store.recordBytes(40, 0))
+  })
+
+  it('is counted with 4 bytes more for each sample and metric, in memory, in a record that is there, and when it is read', async () => {
+    const samples = 1000
+    const store = new MemoryStore({ epochStarts: 2 })
+    const registry = await registryOn(store)
+    const counted = async (runId: string, metrics: string[]) => {
+      const before = registry.memoryBytes
+      await registry.create(runId, { ...spec, sampleCount: samples, metrics })
+      const held = registry.memoryBytes - before
+      const reading = await registry.statistics(runId)
+      const read = registry.memoryBytes - before - held
+      reading.release()
+      return { held, read }
+    }
+    const [without, withThree] = [await counted('without', []), await counted('with', ['a', 'b', 'c'])]
+    const columns = 3 * 4 * samples
+    // In memory once, in each of two epoch starts and one that is being saved, and in the reports of an epoch.
+    expect(withThree.held - without.held).toBe(columns * (1 + 3 + 1))
+    expect(withThree.read - without.read).toBe(columns)
   })
 
   it('is told as it is, also where it came into memory and went on during a glance', async () => {
@@ -403,7 +423,7 @@ describe('a look at every run at the start', () => {
     const called = registry.owner('b')
     await registry.readAll(never)
     expect(loaded.sort()).toEqual(['a', 'b', 'c'])
-    expect(registry.memoryBytes).toBe(runBytes(40))
+    expect(registry.memoryBytes).toBe(runBytes(40, 0))
     expect((await called).isOpen).toBe(true)
     expect((await registry.read('a')).nextEpoch).toBe(1)
     expect(loaded).toHaveLength(3)

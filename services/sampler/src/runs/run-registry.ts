@@ -4,7 +4,7 @@ import { ImageError } from './image/image-error.js'
 import { imageOf } from './image/write-image.js'
 import { MemoryBudget, readingBytes, runBytes } from './memory-budget.js'
 import type { RunLease, RunStore } from './ports.js'
-import { countedBytes, RegisteredRun, type RegisteredRunParts } from './registered-run.js'
+import { RegisteredRun, type RegisteredRunParts } from './registered-run.js'
 import { Run } from './run.js'
 import { invalidField, RunError, runNotFound } from './run-error.js'
 import type { RunFacts } from './run-facts.js'
@@ -147,7 +147,7 @@ export class RunRegistry {
   async rewind(runId: string, epoch: number, generation: number): Promise<RunFacts> {
     const { spec } = await this.read(runId)
     const { budget } = this.#parts
-    const bytes = runBytes(spec.sampleCount)
+    const bytes = runBytes(spec.sampleCount, spec.metrics.length)
     await budget.take(runId, bytes)
     try {
       return await (await this.owner(runId)).rewind(epoch, generation)
@@ -243,18 +243,19 @@ export class RunRegistry {
 
   async #add(
     runId: string,
-    { sampleCount }: RunSpec,
+    { sampleCount, metrics }: RunSpec,
     make: () => Promise<{ run: Run; lease: RunLease }>,
   ): Promise<RunFacts> {
     const { store, budget } = this.#parts
     checkSampleCount(sampleCount, this.#limits)
     checkRunCount(this.#runs.size + this.#adding, this.#limits)
-    const bytes = countedBytes(store, sampleCount)
+    const inMemory = runBytes(sampleCount, metrics.length)
+    const bytes = inMemory + store.recordBytes(sampleCount, metrics.length)
     this.#adding++
     let taken = 0
     try {
       // While it is rewound it is there twice.
-      budget.check(runId, bytes + runBytes(sampleCount))
+      budget.check(runId, bytes + inMemory)
       await budget.take(runId, bytes)
       taken = bytes
       const { run, lease } = await make()
@@ -273,7 +274,7 @@ export class RunRegistry {
   /** Takes what a reading of all statistics needs, and answers how much that is. */
   async #takeForReading(runId: string): Promise<number> {
     const { spec } = await this.read(runId)
-    const bytes = readingBytes(spec.sampleCount)
+    const bytes = readingBytes(spec.sampleCount, spec.metrics.length)
     await this.#parts.budget.take(runId, bytes)
     return bytes
   }

@@ -51,6 +51,10 @@ describe('resolveRunSpec', () => {
     ['spec.position_multiple', { positionMultiple: 0 }, '0'],
     ['spec.position_multiple', { positionMultiple: 2 ** 21 }, '2097152'],
     ['spec.ucb.c', { policy: { name: 'ucb', settings: { c: -1 } } }, '-1'],
+    ['spec.metrics', { metrics: [...'abcdefghi'] }, '9 names'],
+    ['spec.metrics[1]', { metrics: ['a', '_b'] }, '"_b"'],
+    ['spec.metrics[0]', { metrics: ['x'.repeat(33)] }, '31 more'],
+    ['spec.metrics[2]', { metrics: ['a', 'b', 'a'] }, 'as spec.metrics[0] is'],
     ['spec.policy', { policy: undefined }, 'not set'],
     ['spec.prune_rate', { policy: { name: 'full', settings: {} } }, 'full keeps everything'],
     [

@@ -16,6 +16,8 @@ export interface RunSpec extends EpochSettings {
   readonly shardMode: ShardMode
   readonly positionMultiple: number
   readonly nonFinite: NonFiniteMode
+  /** Names of what reports can have of each sample beside the loss; their places are those of the columns. */
+  readonly metrics: readonly string[]
 }
 
 /** Settings as they were asked for: what is undefined gets its default. */
@@ -31,6 +33,7 @@ export interface RequestedRunSpec {
   readonly shardMode: ShardMode
   readonly positionMultiple: number | undefined
   readonly nonFinite: NonFiniteMode
+  readonly metrics: readonly string[]
   readonly policy: { readonly name: PolicyName; readonly settings: Readonly<Record<string, unknown>> } | undefined
 }
 
@@ -46,6 +49,31 @@ const MAX_SCHEDULE_ENTRIES = 1000
 
 /** Keeps a rank's positions, padding included, far inside u32. */
 const MAX_POSITION_MULTIPLE = 0x100000
+
+/** A bit each in the byte that an event has for them. */
+const MAX_METRICS = 8
+
+function checkMetrics(metrics: readonly string[]): FieldViolation[] {
+  if (metrics.length > MAX_METRICS) {
+    const field = 'spec.metrics'
+    return [{ field, description: `${field} has ${metrics.length} names; it must have at most ${MAX_METRICS}` }]
+  }
+  return metrics.flatMap((name, i) => {
+    const field = `spec.metrics[${i}]`
+    if (!/^[a-z][a-z0-9_]{0,31}$/.test(name)) {
+      const shown = JSON.stringify(name.slice(0, 100))
+      return [
+        {
+          field,
+          description: `${field} is ${shown}; it must be a letter from a to z, then up to 31 more of a-z, 0-9 and '_'`,
+        },
+      ]
+    }
+    const first = metrics.indexOf(name)
+    if (first === i) return []
+    return [{ field, description: `${field} is "${name}", as spec.metrics[${first}] is; give each name once` }]
+  })
+}
 
 function checkPruneRate(field: string, pruneRate: number, sampleCount: number): FieldViolation[] {
   if (!(pruneRate >= 0 && pruneRate < 1)) {
@@ -124,6 +152,7 @@ export function resolveRunSpec(requested: RequestedRunSpec): RunSpec {
     ...checkFullEpochs(totalEpochs, warmupEpochs, tailEpochs),
     ...checkRange('spec.position_multiple', positionMultiple, 1, MAX_POSITION_MULTIPLE),
     ...checkBaseline(choice, requested),
+    ...checkMetrics(requested.metrics),
     ...violations.map(({ field, description }) => ({
       field: `spec.${choice.name}.${field}`,
       description: `spec.${choice.name}.${description}`,

@@ -19,6 +19,27 @@ export interface RunState {
   readonly plan: { readonly epoch: number; readonly reason: PlanReason; readonly worldSize: number } | undefined
 }
 
+/** The state of a run that was created at `time` and of which nothing was asked since. */
+export function newState(time: number): RunState {
+  return {
+    progress: {
+      epochsPlanned: 0,
+      samplesPlanned: 0,
+      selections: 0,
+      reports: 0,
+      observations: 0,
+      nonFinite: 0,
+      repeats: 0,
+    },
+    updateTime: time,
+    isFinished: false,
+    generation: 1,
+    rewoundTo: undefined,
+    selectionEpoch: 0,
+    plan: undefined,
+  }
+}
+
 /** The arrays of a run, besides the statistics. */
 interface RunArrays {
   /** Sequence of the last report of each rank in the planned epoch. */

@@ -4,7 +4,7 @@ import { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
 import type { RunSpec } from './run-spec.js'
-import type { RestoredState, RunCapture, RunState } from './run-state.js'
+import { newState, type RestoredState, type RunCapture, type RunState } from './run-state.js'
 
 /** Counts of what a run has done. */
 export interface RunProgress {
@@ -23,6 +23,11 @@ export const MAX_WORLD_SIZE = 0x7fff
 /** Share of the data set left out so far. */
 export function savingOf({ epochsPlanned, samplesPlanned }: Readonly<RunProgress>, sampleCount: number): number {
   return epochsPlanned === 0 ? 0 : 1 - samplesPlanned / (epochsPlanned * sampleCount)
+}
+
+/** The statistics of a run that has no report yet. */
+export function emptyStatistics({ sampleCount, policy, metrics }: RunSpec): SampleStatistics {
+  return new SampleStatistics(sampleCount, statisticsSettings(policy), metrics.length)
 }
 
 /** A set of samples, a bit each. */
@@ -51,12 +56,12 @@ export class Run {
   /** Per sample: rank + 1 of the rank that has it in this epoch, 0 for none. Filled when first asked for. */
   #owners: Uint16Array | undefined
 
-  /** A new run, or one restored from an image. */
-  constructor({ runId, spec, time }: RunCreated, restored?: RestoredState) {
+  /** A new run, or one with what is `restored` of it. */
+  constructor({ runId, spec, time }: RunCreated, restored?: Partial<RestoredState>) {
     this.runId = runId
     this.spec = spec
     this.createTime = time
-    this.statistics = restored?.statistics ?? new SampleStatistics(spec.sampleCount, statisticsSettings(spec.policy))
+    this.statistics = restored?.statistics ?? emptyStatistics(spec)
     const { progress, ...state } = restored?.state ?? newState(time)
     this.#progress = { ...progress }
     this.#state = state
@@ -197,7 +202,7 @@ export class Run {
     return owners
   }
 
-  #applyLosses({ rank, sequence, indices, losses }: LossesReported): void {
+  #applyLosses({ rank, sequence, indices, losses, metrics }: LossesReported): void {
     const { statistics } = this
     const observed = this.#observed
     const progress = this.#progress
@@ -206,12 +211,21 @@ export class Run {
       const loss = losses[i] as number
       const byte = observed[index >>> 3] as number
       const bit = 1 << (index & 7)
-      if (!Number.isFinite(loss)) progress.nonFinite++
-      else if (byte & bit) progress.repeats++
-      else {
+      const isFiniteLoss = Number.isFinite(loss)
+      if (!isFiniteLoss) progress.nonFinite++
+      if (byte & bit) {
+        if (isFiniteLoss) progress.repeats++
+        continue
+      }
+      if (isFiniteLoss) {
         observed[index >>> 3] = byte | bit
         statistics.observe(index, loss)
         progress.observations++
+      }
+      if (!metrics) continue
+      for (const { metric, values } of metrics) {
+        const value = values[i] as number
+        if (Number.isFinite(value)) statistics.observeMetric(index, metric, value)
       }
     }
     progress.reports++
@@ -221,24 +235,4 @@ export class Run {
 
 function isEverything(reason: EpochPlanned['reason']): boolean {
   return reason === 'warmup' || reason === 'tail'
-}
-
-function newState(time: number): RunState {
-  return {
-    progress: {
-      epochsPlanned: 0,
-      samplesPlanned: 0,
-      selections: 0,
-      reports: 0,
-      observations: 0,
-      nonFinite: 0,
-      repeats: 0,
-    },
-    updateTime: time,
-    isFinished: false,
-    generation: 1,
-    rewoundTo: undefined,
-    selectionEpoch: 0,
-    plan: undefined,
-  }
 }

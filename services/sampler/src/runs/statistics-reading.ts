@@ -9,6 +9,8 @@ export interface StatisticsChunk {
   readonly lastLosses: Float32Array
   readonly timesReported: Uint16Array
   readonly timesKept: Uint16Array
+  /** In the order of the spec. */
+  readonly metrics: readonly { readonly name: string; readonly values: Float32Array }[]
 }
 
 /** What is known of each sample of a run at one moment, to be read once while the run goes on. `release` it in any case. */
@@ -25,7 +27,7 @@ export class StatisticsReading {
 
   /** All samples in the order of their indices. */
   *chunks(samplesPerChunk: number): Generator<StatisticsChunk, void, void> {
-    const { sampleCount } = this.#capture.spec
+    const { sampleCount, metrics: names } = this.#capture.spec
     for (let startIndex = 0; startIndex < sampleCount; startIndex += samplesPerChunk) {
       const columns = this.#capture.statistics.read(samplesPerChunk)
       yield {
@@ -35,6 +37,7 @@ export class StatisticsReading {
         lastLosses: columns.lastLoss,
         timesReported: columns.observations,
         timesKept: columns.timesKept,
+        metrics: names.map((name, metric) => ({ name, values: columns.metrics[metric] as Float32Array })),
       }
     }
   }

@@ -28,15 +28,24 @@ const events: fc.Arbitrary<RunEvent> = fc.oneof(
     { requiredKeys: ['type', 'time', 'epoch', 'worldSize', 'reason'] },
   ),
   fc.nat(40).chain((count) =>
-    fc.record({
-      type: fc.constant('losses_reported' as const),
-      time,
-      epoch: u32,
-      rank: u16,
-      sequence: u32,
-      indices: fc.array(u32, { minLength: count, maxLength: count }).map((indices) => Uint32Array.from(indices)),
-      losses: losses(count),
-    }),
+    fc.record(
+      {
+        type: fc.constant('losses_reported' as const),
+        time,
+        epoch: u32,
+        rank: u16,
+        sequence: u32,
+        indices: fc.array(u32, { minLength: count, maxLength: count }).map((indices) => Uint32Array.from(indices)),
+        losses: losses(count),
+        metrics: fc
+          .uniqueArray(fc.record({ metric: fc.nat(7), values: losses(count) }), {
+            selector: ({ metric }) => metric,
+            minLength: 1,
+          })
+          .map((metrics) => metrics.sort((a, b) => a.metric - b.metric)),
+      },
+      { requiredKeys: ['type', 'time', 'epoch', 'rank', 'sequence', 'indices', 'losses'] },
+    ),
   ),
   fc.record({ type: fc.constant('run_finished' as const), time }),
 )
@@ -44,10 +53,18 @@ const events: fc.Arbitrary<RunEvent> = fc.oneof(
 /** What can be compared: losses by their bits, since NaN has many. */
 const comparable = (event: RunEvent) =>
   event.type === 'losses_reported'
-    ? { ...event, losses: new Uint8Array(Float32Array.from(event.losses).buffer) }
+    ? {
+        ...event,
+        losses: bits(event.losses),
+        metrics: event.metrics?.map(({ metric, values }) => ({ metric, values: bits(values) })),
+      }
     : event
 
-const report = (count: number): RunEvent => ({
+function bits(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.slice().buffer)
+}
+
+const report = (count: number): RunEvent & { type: 'losses_reported' } => ({
   type: 'losses_reported',
   time: 1_700_000_000_000,
   epoch: 2,
@@ -138,6 +155,19 @@ describe('the bytes of an event', () => {
         '0000003f0000003f', // losses
       ].join(''),
     )
+    const values = (value: number) => new Float32Array(2).fill(value)
+    const metrics = [
+      { metric: 1, values: values(1) },
+      { metric: 7, values: values(2) },
+    ]
+    expect(Buffer.from(encodeEvent({ ...report(2), metrics })).toString('hex')).toBe(
+      [
+        '04820300', // kind, metrics 1 and 7, rank
+        '00008056febc7842020000000200000004000000e8030000e90300000000003f0000003f',
+        '0000803f0000803f', // metric 1
+        '0000004000000040', // metric 7
+      ].join(''),
+    )
     const indices = encodeEvent(plan(Uint32Array.of(64)))
     expect(Buffer.from(indices).toString('hex')).toBe('02010700000000000000144006000000010000000000000040000000')
     const bitmap = encodeEvent(plan(Uint32Array.of(0, 3, 33, 63)))
@@ -174,7 +204,10 @@ it.each([
   [{ ...report(1), sequence: 2 ** 32 }, 'sequence 4294967296'],
   [{ ...report(1), sequence: 0.5 }, 'sequence 0.5'],
   [{ ...report(1), losses: new Float32Array(2) }, '2 losses for 1 indices'],
-  [{ ...plan(Uint32Array.of(1)), reason: 'whim' }, 'reason -1'],
+  [{ ...plan(Uint32Array.of(1)), reason: 'whim' }, 'reason or metrics -1'],
+  [{ ...report(1), metrics: [{ metric: 8, values: new Float32Array(1) }] }, 'metric 8'],
+  [{ ...report(1), metrics: [{ metric: 2, values: new Float32Array(2) }] }, '2 values of metric 2 for 1 indices'],
+  [{ ...report(1), metrics: [2, 2].map((metric) => ({ metric, values: new Float32Array(1) })) }, 'not in their order'],
 ] as [RunEvent, string][])('an event that does not fit is refused: %#', (event, message) => {
   expect(() => encodeEvent(event)).toThrow(message)
 })

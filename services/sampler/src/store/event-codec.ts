@@ -1,9 +1,9 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
-import type { EpochPlanned, LossesReported, RunEvent } from '../runs/run-event.js'
+import type { EpochPlanned, LossesReported, MetricValues, RunEvent } from '../runs/run-event.js'
 
 /**
  * The bytes of an event, little-endian, a multiple of 4; docs/reference/storage.md has the table.
- * 0 u8 kind · 1 u8 reason · 2 u16 rank or world size · 4 f64 time · 12 u32 epoch · 16 u32 count · 20 u32 sequence or bitmap words · 24 arrays
+ * 0 u8 kind · 1 u8 reason or a bit for each metric · 2 u16 rank or world size · 4 f64 time · 12 u32 epoch · 16 u32 count · 20 u32 sequence or bitmap words · 24 arrays
  */
 export const EVENT_HEADER_BYTES = 24
 
@@ -18,6 +18,7 @@ const KINDS = {
 /** The code of a reason is its place; new ones go to the end. */
 const REASONS: readonly PlanReason[] = ['warmup', 'selected', 'reused', 'tail']
 
+const U8 = 0xff
 const U16 = 0xffff
 const U32 = 0xffff_ffff
 
@@ -37,7 +38,7 @@ export function eventLength(view: DataView, offset: number): number | undefined 
     case KINDS.plannedAsBitmap:
       return EVENT_HEADER_BYTES + 4 * view.getUint32(offset + 20, true)
     case KINDS.lossesReported:
-      return EVENT_HEADER_BYTES + 8 * count
+      return EVENT_HEADER_BYTES + (8 + 4 * metricsOf(view.getUint8(offset + 1)).length) * count
     default:
       return undefined
   }
@@ -55,7 +56,7 @@ export function encodeEvent(event: RunEvent, reserved = 0): Uint8Array {
   }
 }
 
-/** The event of these bytes. `indices` and `losses` may be views of them. Throws where the bytes are no event. */
+/** The event of these bytes. Its arrays may be views of them. Throws where the bytes are no event. */
 export function decodeEvent(bytes: Uint8Array): RunEvent {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const length = eventLength(view, 0)
@@ -71,8 +72,10 @@ export function decodeEvent(bytes: Uint8Array): RunEvent {
     const sequence = view.getUint32(20, true)
     const words = wordsOf(bytes)
     const indices = words.subarray(0, count)
-    const losses = new Float32Array(words.buffer, words.byteOffset + 4 * count, count)
-    return { type: 'losses_reported', time, epoch, rank, sequence, indices, losses }
+    const floats = (place: number) => new Float32Array(words.buffer, words.byteOffset + 4 * count * place, count)
+    const event = { type: 'losses_reported', time, epoch, rank, sequence, indices, losses: floats(1) } as const
+    const metrics = metricsOf(view.getUint8(1)).map((metric, i) => ({ metric, values: floats(2 + i) }))
+    return metrics.length > 0 ? { ...event, metrics } : event
   }
   const reason = REASONS[view.getUint8(1)]
   if (reason === undefined) throw new Error(`${view.getUint8(1)} is no known reason of a plan`)
@@ -85,7 +88,7 @@ export function decodeEvent(bytes: Uint8Array): RunEvent {
 function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
   const { time, epoch, worldSize, selected } = event
   const reason = REASONS.indexOf(event.reason)
-  const header = { time, epoch, reason, rank: worldSize }
+  const header = { time, epoch, detail: reason, rank: worldSize }
   if (!selected) return allocate(reserved, { ...header, kind: KINDS.plannedAsBefore }, 0)
   const count = selected.length
   if (count === 0 || bitmapWords(selected) >= count || !isAscending(selected)) {
@@ -105,20 +108,44 @@ function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
 }
 
 function encodeLosses(event: LossesReported, reserved: number): Uint8Array {
-  const { time, epoch, rank, sequence, indices, losses } = event
+  const { time, epoch, rank, sequence, indices, losses, metrics = [] } = event
   const count = indices.length
   if (losses.length !== count) throw new Error(`${losses.length} losses for ${count} indices`)
-  const header = { kind: KINDS.lossesReported, time, epoch, rank, count, sequence }
-  const bytes = allocate(reserved, header, 2 * count)
-  bytes.set(bytesOf(indices), reserved + EVENT_HEADER_BYTES)
-  bytes.set(bytesOf(losses), reserved + EVENT_HEADER_BYTES + 4 * count)
+  const header = { kind: KINDS.lossesReported, detail: bitsOf(metrics), time, epoch, rank, count, sequence }
+  const bytes = allocate(reserved, header, (2 + metrics.length) * count)
+  const start = reserved + EVENT_HEADER_BYTES
+  bytes.set(bytesOf(indices), start)
+  bytes.set(bytesOf(losses), start + 4 * count)
+  metrics.forEach(({ metric, values }, i) => {
+    if (values.length !== count) throw new Error(`${values.length} values of metric ${metric} for ${count} indices`)
+    bytes.set(bytesOf(values), start + 4 * count * (2 + i))
+  })
   return bytes
+}
+
+/** A bit for each metric, by its place. */
+function bitsOf(metrics: readonly MetricValues[]): number {
+  let bits = 0
+  for (const { metric } of metrics) {
+    if (whole('metric', metric, 7) < 32 - Math.clz32(bits))
+      throw new Error('metrics of an event are not in their order')
+    bits |= 1 << metric
+  }
+  return bits
+}
+
+/** The places whose bit is set. */
+function metricsOf(bits: number): number[] {
+  const places: number[] = []
+  for (let rest = bits; rest !== 0; rest &= rest - 1) places.push(31 - Math.clz32(rest & -rest))
+  return places
 }
 
 interface EventHeader {
   readonly kind: number
   readonly time: number
-  readonly reason?: number
+  /** What is in byte 1. */
+  readonly detail?: number
   readonly rank?: number
   readonly epoch?: number
   readonly count?: number
@@ -127,11 +154,11 @@ interface EventHeader {
 
 /** Room for an event of so many words after its header, and the header in it. */
 function allocate(reserved: number, header: EventHeader, words: number): Uint8Array {
-  const { kind, time, reason = 0, rank = 0, epoch = 0, count = 0, sequence = 0 } = header
+  const { kind, time, detail = 0, rank = 0, epoch = 0, count = 0, sequence = 0 } = header
   const bytes = takeBytes(reserved + EVENT_HEADER_BYTES + 4 * words)
   const view = new DataView(bytes.buffer, bytes.byteOffset + reserved)
   view.setUint8(0, kind)
-  view.setUint8(1, whole('reason', reason, U16))
+  view.setUint8(1, whole('reason or metrics', detail, U8))
   view.setUint16(2, whole('rank or world size', rank, U16), true)
   view.setFloat64(4, time, true)
   view.setUint32(12, whole('epoch', epoch, U32), true)

@@ -4,6 +4,13 @@ import { shortF32 } from './short-f32.js'
 /** Whether all, some or none of the selections so far kept a sample; undefined while nothing was selected. */
 export type Kept = 'always' | 'sometimes' | 'never' | undefined
 
+/** The name of a metric's column; apart from the others, whatever the metric is called. */
+export type MetricColumn = `metric_${string}`
+
+export function metricColumn(metric: string): MetricColumn {
+  return `metric_${metric}`
+}
+
 /** The statistics of one sample, its keys in the order of the columns. */
 export interface SampleRow {
   readonly index: number
@@ -14,9 +21,11 @@ export interface SampleRow {
   readonly times_reported: number
   readonly times_kept: number
   readonly kept: Exclude<Kept, undefined> | null
+  /** null where none was reported. */
+  [metric: MetricColumn]: number | null
 }
 
-/** The columns of every format, in this order. */
+/** The columns of every format, in this order; those of the run's metrics follow. */
 export const columns = [
   'index',
   'mean',
@@ -40,10 +49,11 @@ export function classify(timesKept: number, selections: number): Kept {
 /** The samples of a chunk, one after another. Losses have as few digits as reading the same f32 back needs. */
 export function* sampleRows(chunk: StatisticsChunk, selections: number): Generator<SampleRow, void, void> {
   const { startIndex, means, variances, lastLosses, timesReported, timesKept } = chunk
+  const metrics = Object.entries(chunk.metrics)
   for (let i = 0; i < means.length; i++) {
     const reported = timesReported[i] as number
     const kept = timesKept[i] as number
-    yield {
+    const row: SampleRow = {
       index: startIndex + i,
       mean: lossAt(i, means, reported),
       variance: lossAt(i, variances, reported),
@@ -52,6 +62,11 @@ export function* sampleRows(chunk: StatisticsChunk, selections: number): Generat
       times_kept: kept,
       kept: classify(kept, selections) ?? null,
     }
+    for (const [metric, values] of metrics) {
+      const value = values[i] as number
+      row[metricColumn(metric)] = Number.isNaN(value) ? null : shortF32(value)
+    }
+    yield row
   }
 }
 

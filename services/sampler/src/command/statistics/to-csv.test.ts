@@ -23,6 +23,18 @@ it('leaves `kept` empty while nothing was selected', async () => {
   expect(await textOf(toCsv(statisticsOf([chunkOf([zero])], 0)))).toBe(`${header}0,,,,0,0,\n`)
 })
 
+it('has a column for each metric after the others, with nothing where none was reported', async () => {
+  const metrics = { correct: [1, Number.NaN, 0], margin: [0.1, 0.25, Number.NaN] }
+  expect(await textOf(toCsv(statisticsOf([chunkOf(samples, 0, metrics)])))).toBe(
+    [
+      'index,mean,variance,last_loss,times_reported,times_kept,kept,metric_correct,metric_margin\n',
+      '0,0.1,0.25,0.33333334,3,6,always,1,0.1\n',
+      '1,,,,0,0,never,,0.25\n',
+      '2,2,1e-7,12.5,1,1,sometimes,0,\n',
+    ].join(''),
+  )
+})
+
 it('gives a chunk before it takes the next one', async () => {
   let taken = 0
   const { run } = statisticsOf([])

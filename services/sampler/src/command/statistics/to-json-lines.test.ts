@@ -12,6 +12,13 @@ it('writes an object a line, with null for what is not known', async () => {
   )
 })
 
+it('has a key for each metric, null where none was reported', async () => {
+  const metrics = { correct: [1, Number.NaN, 0] }
+  const text = await textOf(toJsonLines(statisticsOf([chunkOf(samples, 0, metrics)])))
+  const rows = text.trimEnd().split('\n')
+  expect(rows.map((row) => JSON.parse(row).metric_correct)).toEqual([1, null, 0])
+})
+
 it('writes null for `kept` while nothing was selected', async () => {
   const text = await textOf(toJsonLines(statisticsOf([chunkOf([[1, 0, 1, 1, 0]])], 0)))
   expect(JSON.parse(text)).toMatchObject({ mean: 1, times_kept: 0, kept: null })

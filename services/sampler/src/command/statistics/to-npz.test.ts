@@ -31,6 +31,16 @@ it('writes an array a column, over all chunks, with NaN for what is not known', 
   })
 })
 
+it('has an array for each metric, NaN where none was reported', async () => {
+  const chunks = [
+    chunkOf(samples.slice(0, 2), 0, { correct: [1, Number.NaN] }),
+    chunkOf(samples.slice(2), 2, { correct: [0.5] }),
+  ]
+  const arrays = await arraysOf(statisticsOf(chunks))
+  expect(arrays['metric_correct.npy']).toEqual({ dtype: 'f4', shape: [3], data: [1, Number.NaN, 0.5] })
+  expect(Object.keys(arrays).at(-1)).toBe('metric_correct.npy')
+})
+
 it('writes empty texts for `kept` while nothing was selected', async () => {
   const arrays = await arraysOf(statisticsOf([chunkOf([[1, 0, 1, 1, 0]])], 0))
   expect(arrays['kept.npy']).toEqual({ dtype: 'U9', shape: [1], data: [''] })

@@ -2,7 +2,7 @@ import { Zip, ZipDeflate, ZipPassThrough } from 'fflate'
 import { dump } from 'npyjs'
 import { failure } from '../command-error.js'
 import type { SampleStatistics, StatisticsChunk } from './read-statistics.js'
-import { classify, type columns } from './sample-row.js'
+import { classify, type columns, type MetricColumn, metricColumn } from './sample-row.js'
 
 type Column = (typeof columns)[number]
 type Values = Uint32Array | Float32Array
@@ -14,8 +14,8 @@ const maxSamples = 100_000_000
 const keptLength = 'sometimes'.length
 
 /**
- * An archive of NumPy arrays, as numpy.savez writes it, one array a column. A loss that is not known is NaN, and `kept` then is ''.
- * An array stands in one piece, so all of them are held until the last sample has come: 20 bytes a sample.
+ * An archive of NumPy arrays, as numpy.savez writes it, one array a column. A loss or metric that is not known is NaN, and `kept` then is ''.
+ * An array stands in one piece, so all of them are held until the last sample has come: 20 bytes a sample, and 4 for each metric.
  */
 export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<Uint8Array, void, void> {
   const { sampleCount } = run.settings
@@ -27,7 +27,7 @@ export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<
 
   const loss = (values: (chunk: StatisticsChunk) => Float32Array) => (chunk: StatisticsChunk) =>
     values(chunk).map((value, i) => (chunk.timesReported[i] === 0 ? Number.NaN : value))
-  const arrays: Readonly<Record<Column, (chunk: StatisticsChunk) => Values>> = {
+  const arrays: Readonly<Record<Column | MetricColumn, (chunk: StatisticsChunk) => Values>> = {
     index: ({ startIndex, means }) => Uint32Array.from(means, (_, i) => startIndex + i),
     mean: loss(({ means }) => means),
     variance: loss(({ variances }) => variances),
@@ -35,6 +35,12 @@ export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<
     times_reported: ({ timesReported }) => timesReported,
     times_kept: ({ timesKept }) => timesKept,
     kept: ({ timesKept }) => keptTexts(timesKept, run.progress.selections),
+    ...Object.fromEntries(
+      run.settings.metrics.map((metric) => [
+        metricColumn(metric),
+        ({ metrics }: StatisticsChunk) => metrics[metric] as Float32Array,
+      ]),
+    ),
   }
 
   let ready: Uint8Array[] = []
@@ -50,7 +56,7 @@ export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<
   for (const [name, values] of Object.entries(arrays)) {
     const file = name === 'kept' ? new ZipDeflate(`${name}.npy`, { level: 1 }) : new ZipPassThrough(`${name}.npy`)
     archive.add(file)
-    file.push(npyHeader(name as Column, sampleCount))
+    file.push(npyHeader(name, sampleCount))
     for (const chunk of held) {
       const { buffer, byteOffset, byteLength } = values(chunk)
       file.push(new Uint8Array(buffer, byteOffset, byteLength))
@@ -63,10 +69,10 @@ export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<
 }
 
 /** The beginning of an array's file; the values follow as they lie in memory. */
-function npyHeader(name: Column, length: number): Uint8Array {
+function npyHeader(name: string, length: number): Uint8Array {
   if (name === 'kept') return new Uint8Array(dump(new Uint32Array(0), [length], { dtype: `U${keptLength}` }))
-  const isLoss = name === 'mean' || name === 'variance' || name === 'last_loss'
-  return new Uint8Array(dump(isLoss ? new Float32Array(0) : new Uint32Array(0), [length]))
+  const isCount = name === 'index' || name.startsWith('times_')
+  return new Uint8Array(dump(isCount ? new Uint32Array(0) : new Float32Array(0), [length]))
 }
 
 /** Texts as NumPy lays them out: code points of 4 bytes, every text as long as the longest. */

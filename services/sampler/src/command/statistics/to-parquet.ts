@@ -1,6 +1,6 @@
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer'
 import type { SampleStatistics, StatisticsChunk } from './read-statistics.js'
-import { classify, type columns } from './sample-row.js'
+import { classify, type columns, type MetricColumn, metricColumn } from './sample-row.js'
 
 type Column = (typeof columns)[number]
 
@@ -15,22 +15,27 @@ const types: Readonly<Record<Column, Omit<SchemaElement, 'name'>>> = {
   kept: { type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
 }
 
-const schema: SchemaElement[] = [
-  { name: 'root', num_children: Object.keys(types).length },
-  ...Object.entries(types).map(([name, type]) => ({ name, ...type })),
-]
+function schemaOf(metrics: readonly string[]): SchemaElement[] {
+  const elements = [
+    ...Object.entries(types).map(([name, type]) => ({ name, ...type })),
+    ...metrics.map((metric) => ({ name: metricColumn(metric), ...types.last_loss })),
+  ]
+  return [{ name: 'root', num_children: elements.length }, ...elements]
+}
 
 /** A row group has at least so many samples, but for the last one. */
 const rowGroupSize = 200_000
 
 /** A Parquet file, Snappy-compressed. A value that is not known is null. Holds one row group. */
 export async function* toParquet({ run, chunks }: SampleStatistics): AsyncGenerator<Uint8Array, void, void> {
+  const { metrics } = run.settings
   const bytes = new ByteWriter()
-  const writer = new ParquetWriter({ writer: bytes, schema, createdBy: 'keepset' })
+  const writer = new ParquetWriter({ writer: bytes, schema: schemaOf(metrics), createdBy: 'keepset' })
   let group: StatisticsChunk[] = []
   let groupSize = 0
   const writeGroup = async () => {
-    await writer.write({ columnData: toColumns(group, run.progress.selections), rowGroupSize: groupSize })
+    const columnData = toColumns(group, run.progress.selections, metrics)
+    await writer.write({ columnData, rowGroupSize: groupSize })
     group = []
     groupSize = 0
     return take(bytes)
@@ -52,12 +57,16 @@ function take(bytes: ByteWriter): Uint8Array {
   return taken
 }
 
-function toColumns(group: readonly StatisticsChunk[], selections: number): ColumnSource[] {
+function toColumns(group: readonly StatisticsChunk[], selections: number, metrics: readonly string[]): ColumnSource[] {
   const each = <T>(value: (chunk: StatisticsChunk, i: number) => T): T[] =>
     group.flatMap((chunk) => Array.from(chunk.means, (_, i) => value(chunk, i)))
   const loss = (values: (chunk: StatisticsChunk) => Float32Array) =>
     each((chunk, i) => (chunk.timesReported[i] === 0 ? null : values(chunk)[i]))
-  const data: Record<Column, ColumnSource['data']> = {
+  const metricValue = (metric: string) => (chunk: StatisticsChunk, i: number) => {
+    const value = chunk.metrics[metric]?.[i] as number
+    return Number.isNaN(value) ? null : value
+  }
+  const data: Record<Column | MetricColumn, ColumnSource['data']> = {
     index: each(({ startIndex }, i) => startIndex + i),
     mean: loss(({ means }) => means),
     variance: loss(({ variances }) => variances),
@@ -65,6 +74,7 @@ function toColumns(group: readonly StatisticsChunk[], selections: number): Colum
     times_reported: each(({ timesReported }, i) => timesReported[i]),
     times_kept: each(({ timesKept }, i) => timesKept[i]),
     kept: each(({ timesKept }, i) => classify(timesKept[i] as number, selections) ?? null),
+    ...Object.fromEntries(metrics.map((metric) => [metricColumn(metric), each(metricValue(metric))])),
   }
   return Object.entries(data).map(([name, values]) => ({
     name,

@@ -61,6 +61,7 @@ export function runInfo(
       shardMode: 'pad',
       positionMultiple: 1,
       nonFinite: 'ignore',
+      metrics: [],
       ...changes.settings,
     },
     progress: {

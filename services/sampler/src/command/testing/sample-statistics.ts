@@ -11,8 +11,12 @@ export const samples: readonly PlainSample[] = [
   [2, 1e-7, 12.5, 1, 1],
 ]
 
-/** A chunk of samples. */
-export function chunkOf(rows: readonly PlainSample[], startIndex = 0): StatisticsChunk {
+/** A chunk of samples, with these values of metrics. */
+export function chunkOf(
+  rows: readonly PlainSample[],
+  startIndex = 0,
+  metrics: Readonly<Record<string, readonly number[]>> = {},
+): StatisticsChunk {
   const column = (at: number) => rows.map((row) => row[at] as number)
   return {
     kind: 'chunk',
@@ -22,13 +26,15 @@ export function chunkOf(rows: readonly PlainSample[], startIndex = 0): Statistic
     lastLosses: Float32Array.from(column(2)),
     timesReported: Uint32Array.from(column(3)),
     timesKept: Uint32Array.from(column(4)),
+    metrics: Object.fromEntries(Object.entries(metrics).map(([name, values]) => [name, Float32Array.from(values)])),
   }
 }
 
-/** Statistics of the samples of some chunks, after 6 selections unless told otherwise. */
+/** Statistics of the samples of some chunks, with the metrics of the first, after 6 selections unless told otherwise. */
 export function statisticsOf(chunks: readonly StatisticsChunk[], selections = 6): SampleStatistics {
   const sampleCount = chunks.reduce((sum, { means }) => sum + means.length, 0)
-  return { run: runInfo({ settings: { sampleCount }, progress: { selections } }), chunks: streamOf(...chunks) }
+  const metrics = Object.keys(chunks[0]?.metrics ?? {})
+  return { run: runInfo({ settings: { sampleCount, metrics }, progress: { selections } }), chunks: streamOf(...chunks) }
 }
 
 /** The same as a sampler streams them. */

@@ -58,6 +58,18 @@ describe('SampleStatistics', () => {
   })
 })
 
+it('keeps the last value of each metric, and NaN until there is one', () => {
+  const statistics = new SampleStatistics(3, { alpha: 0.8, initial: 'first_loss' }, 2)
+  statistics.observeMetric(1, 0, 0.1)
+  statistics.observeMetric(1, 0, 0.25)
+  statistics.observeMetric(2, 1, -3)
+  expect(statistics.metrics.map((column) => [...column])).toEqual([
+    [Number.NaN, 0.25, Number.NaN],
+    [Number.NaN, Number.NaN, -3],
+  ])
+  expect([...statistics.observations]).toEqual([0, 0, 0])
+})
+
 describe('checkStatistics', () => {
   it.each([0, -1, 1.1, 1e-60, Number.NaN, Number.POSITIVE_INFINITY])('refuses alpha %d', (alpha) => {
     expect(checkStatistics({ alpha, initial: 'zero' })[0]?.description).toContain(String(alpha))

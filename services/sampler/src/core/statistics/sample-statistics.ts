@@ -38,19 +38,21 @@ export class SampleStatistics implements StatisticsColumns {
   readonly lastLoss: Float32Array
   readonly observations: Uint16Array
   readonly timesKept: Uint16Array
+  readonly metrics: readonly Float32Array[]
   readonly #alpha: number
   readonly #beta: number
   readonly #startsAtFirstLoss: boolean
   /** Captures that are being read; what they have not read yet is copied for them before it changes. */
   #captures: readonly StatisticsCapture[] = []
 
-  constructor(sampleCount: number, settings: StatisticsSettings) {
-    const columns = emptyColumns(sampleCount)
+  constructor(sampleCount: number, settings: StatisticsSettings, metricCount = 0) {
+    const columns = emptyColumns(sampleCount, metricCount)
     this.mean = columns.mean
     this.variance = columns.variance
     this.lastLoss = columns.lastLoss
     this.observations = columns.observations
     this.timesKept = columns.timesKept
+    this.metrics = columns.metrics
     this.#alpha = fround(settings.alpha)
     this.#beta = fround(1 - this.#alpha)
     this.#startsAtFirstLoss = settings.initial === 'first_loss'
@@ -62,7 +64,7 @@ export class SampleStatistics implements StatisticsColumns {
 
   /** Takes in one finite loss. The caller has checked that index < sampleCount. */
   observe(index: number, loss: number): void {
-    if (this.#captures.length > 0) this.#preserveLosses(index)
+    if (this.#captures.length > 0) this.#preserveReported(index)
     const l = fround(loss)
     const seen = this.observations[index] as number
     if (seen < MAX_COUNT) this.observations[index] = seen + 1
@@ -78,6 +80,13 @@ export class SampleStatistics implements StatisticsColumns {
     // A wild loss must not make the variance infinite: a score could then be NaN. The mean cannot overflow.
     this.variance[index] = Math.min(variance, MAX_F32)
     this.mean[index] = fround(fround(this.#beta * mean) + fround(this.#alpha * l))
+  }
+
+  /** Takes in a finite value of a metric, by its place. The caller has checked that index < sampleCount. */
+  observeMetric(index: number, metric: number, value: number): void {
+    if (this.#captures.length > 0) this.#preserveReported(index)
+    const column = this.metrics[metric] as Float32Array
+    column[index] = value
   }
 
   /** Notes that a selection kept these samples. */
@@ -99,8 +108,8 @@ export class SampleStatistics implements StatisticsColumns {
     return capture
   }
 
-  #preserveLosses(index: number): void {
-    for (const capture of this.#captures) capture.beforeLoss(index)
+  #preserveReported(index: number): void {
+    for (const capture of this.#captures) capture.beforeReport(index)
   }
 
   #preserveKept(index: number): void {

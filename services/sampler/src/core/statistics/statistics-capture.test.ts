@@ -4,20 +4,19 @@ import { defaultStatistics, SampleStatistics } from './sample-statistics.js'
 import type { StatisticsCapture } from './statistics-capture.js'
 import type { StatisticsColumns } from './statistics-columns.js'
 
-const plain = ({ mean, variance, lastLoss, observations, timesKept }: StatisticsColumns) => ({
+const plain = ({ mean, variance, lastLoss, observations, timesKept, metrics }: StatisticsColumns) => ({
   mean: [...mean],
   variance: [...variance],
   lastLoss: [...lastLoss],
   observations: [...observations],
   timesKept: [...timesKept],
+  first: [...(metrics[0] as Float32Array)],
+  second: [...(metrics[1] as Float32Array)],
 })
 
 function concatenate(parts: readonly ReturnType<typeof plain>[]) {
-  const all = { mean: [], variance: [], lastLoss: [], observations: [], timesKept: [] } as ReturnType<typeof plain>
-  for (const part of parts) {
-    for (const name of Object.keys(all) as (keyof typeof all)[]) all[name].push(...part[name])
-  }
-  return all
+  const names = Object.keys(parts[0] as object) as (keyof ReturnType<typeof plain>)[]
+  return Object.fromEntries(names.map((name) => [name, parts.flatMap((part) => part[name])]))
 }
 
 const SAMPLES = 3000
@@ -25,6 +24,7 @@ const index = fc.nat(SAMPLES - 1)
 const steps = fc.array(
   fc.oneof(
     fc.record({ do: fc.constant('observe' as const), index, loss: fc.float({ noNaN: true, noDefaultInfinity: true }) }),
+    fc.record({ do: fc.constant('metric' as const), index, metric: fc.nat(1), value: fc.float({ noNaN: true }) }),
     fc.record({ do: fc.constant('keep' as const), indices: fc.uniqueArray(index, { maxLength: 40 }) }),
     fc.record({ do: fc.constant('capture' as const) }),
     fc.record({ do: fc.constant('read' as const), which: fc.nat(3), count: fc.integer({ min: 1, max: 1500 }) }),
@@ -37,11 +37,12 @@ describe('StatisticsCapture', () => {
   it('reads what was there when it was made, whatever changes meanwhile', () => {
     fc.assert(
       fc.property(steps, (sequence) => {
-        const statistics = new SampleStatistics(SAMPLES, defaultStatistics)
+        const statistics = new SampleStatistics(SAMPLES, defaultStatistics, 2)
         const open: { capture: StatisticsCapture; expected: object; parts: ReturnType<typeof plain>[] }[] = []
         for (const step of sequence) {
           const chosen = 'which' in step ? open[step.which % Math.max(1, open.length)] : undefined
           if (step.do === 'observe') statistics.observe(step.index, step.loss)
+          else if (step.do === 'metric') statistics.observeMetric(step.index, step.metric, step.value)
           else if (step.do === 'keep') statistics.countKept(Uint32Array.from(step.indices))
           else if (step.do === 'capture') {
             open.push({ capture: statistics.capture(), expected: plain(statistics), parts: [] })

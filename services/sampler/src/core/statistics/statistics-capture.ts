@@ -6,6 +6,9 @@ const PIECE_SAMPLES = 1024
 type LossColumn = 'mean' | 'variance' | 'lastLoss' | 'observations'
 const LOSS_COLUMNS: readonly LossColumn[] = ['mean', 'variance', 'lastLoss', 'observations']
 
+/** The columns that a report changes. */
+type ReportedColumns = Pick<StatisticsColumns, LossColumn | 'metrics'>
+
 /**
  * Statistics as they were at one moment, read from the first sample to the last while the living ones go on changing: a piece that is
  * about to change is copied first, unless it has been read (copy on write). At most it holds one copy of the columns.
@@ -13,7 +16,7 @@ const LOSS_COLUMNS: readonly LossColumn[] = ['mean', 'variance', 'lastLoss', 'ob
 export class StatisticsCapture {
   readonly #living: StatisticsColumns
   readonly #onRelease: () => void
-  readonly #losses = new Map<number, Pick<StatisticsColumns, LossColumn>>()
+  readonly #reported = new Map<number, ReportedColumns>()
   readonly #kept = new Map<number, Uint16Array>()
   /** Samples below this have been read. */
   #position = 0
@@ -27,13 +30,13 @@ export class StatisticsCapture {
   read(count: number): StatisticsColumns {
     const start = this.#position
     const end = Math.min(start + count, this.#living.mean.length)
-    const columns = emptyColumns(end - start)
+    const columns = emptyColumns(end - start, this.#living.metrics.length)
     for (let at = start; at < end; ) {
       const piece = Math.floor(at / PIECE_SAMPLES)
       const pieceEnd = Math.min((piece + 1) * PIECE_SAMPLES, end)
       this.#copyPiece(columns, piece, at, pieceEnd, start)
       if (pieceEnd === (piece + 1) * PIECE_SAMPLES) {
-        this.#losses.delete(piece)
+        this.#reported.delete(piece)
         this.#kept.delete(piece)
       }
       at = pieceEnd
@@ -42,18 +45,19 @@ export class StatisticsCapture {
     return columns
   }
 
-  /** To be called before the columns of a sample's losses change. */
-  beforeLoss(index: number): void {
+  /** To be called before the columns that a report changes do so for a sample. */
+  beforeReport(index: number): void {
     const piece = Math.floor(index / PIECE_SAMPLES)
-    if (this.#isRead(piece) || this.#losses.has(piece)) return
-    const { mean, variance, lastLoss, observations } = this.#living
+    if (this.#isRead(piece) || this.#reported.has(piece)) return
+    const { mean, variance, lastLoss, observations, metrics } = this.#living
     const start = piece * PIECE_SAMPLES
     const end = start + PIECE_SAMPLES
-    this.#losses.set(piece, {
+    this.#reported.set(piece, {
       mean: mean.slice(start, end),
       variance: variance.slice(start, end),
       lastLoss: lastLoss.slice(start, end),
       observations: observations.slice(start, end),
+      metrics: metrics.map((column) => column.slice(start, end)),
     })
   }
 
@@ -66,7 +70,7 @@ export class StatisticsCapture {
 
   /** Lets go of the copies: nothing is copied any more. Reading afterwards gives what is there then. */
   release(): void {
-    this.#losses.clear()
+    this.#reported.clear()
     this.#kept.clear()
     this.#onRelease()
   }
@@ -77,13 +81,14 @@ export class StatisticsCapture {
 
   #copyPiece(columns: StatisticsColumns, piece: number, from: number, to: number, start: number): void {
     const pieceStart = piece * PIECE_SAMPLES
-    const losses = this.#losses.get(piece)
-    for (const name of LOSS_COLUMNS) {
-      const source = losses
-        ? losses[name].subarray(from - pieceStart, to - pieceStart)
-        : this.#living[name].subarray(from, to)
-      columns[name].set(source, from - start)
-    }
+    const copy = this.#reported.get(piece)
+    const [source, sourceStart] = copy ? [copy, pieceStart] : [this.#living, 0]
+    const copyPart = (target: Float32Array | Uint16Array, values: Float32Array | Uint16Array) =>
+      target.set(values.subarray(from - sourceStart, to - sourceStart), from - start)
+    for (const name of LOSS_COLUMNS) copyPart(columns[name], source[name])
+    columns.metrics.forEach((column, metric) => {
+      copyPart(column, source.metrics[metric] as Float32Array)
+    })
     const kept = this.#kept.get(piece)?.subarray(from - pieceStart, to - pieceStart)
     columns.timesKept.set(kept ?? this.#living.timesKept.subarray(from, to), from - start)
   }

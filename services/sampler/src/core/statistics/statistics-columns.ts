@@ -1,4 +1,4 @@
-/** What is kept of each sample, a struct of arrays of the same length: 16 bytes a sample. */
+/** What is kept of each sample, a struct of arrays of the same length: 16 bytes a sample, and 4 for each metric. */
 export interface StatisticsColumns {
   readonly mean: Float32Array
   readonly variance: Float32Array
@@ -8,15 +8,18 @@ export interface StatisticsColumns {
   readonly observations: Uint16Array
   /** Selections that kept the sample; stays at 65,535 once there. */
   readonly timesKept: Uint16Array
+  /** The finite value of each metric that was reported last, a column a metric; NaN where none was. */
+  readonly metrics: readonly Float32Array[]
 }
 
-/** Columns of zeros. */
-export function emptyColumns(sampleCount: number): StatisticsColumns {
+/** Columns of samples of which nothing is known. */
+export function emptyColumns(sampleCount: number, metricCount: number): StatisticsColumns {
   return {
     mean: new Float32Array(sampleCount),
     variance: new Float32Array(sampleCount),
     lastLoss: new Float32Array(sampleCount),
     observations: new Uint16Array(sampleCount),
     timesKept: new Uint16Array(sampleCount),
+    metrics: Array.from({ length: metricCount }, () => new Float32Array(sampleCount).fill(Number.NaN)),
   }
 }

@@ -12,7 +12,7 @@ export function runFacts(runId: string, sampleCount = 10, given: Partial<RunFact
     isFinished: false,
     nextEpoch: 4,
     generation: 2,
-    epochStarts: [1, 3, 4],
+    epochStarts: [0, 3, 4],
     saving: 0.25,
     progress: {
       epochsPlanned: 4,

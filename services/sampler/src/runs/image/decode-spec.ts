@@ -22,6 +22,7 @@ export function decodeSpec(spec: Fields): RunSpec {
       shardMode: spec.oneOf('shardMode', ['pad', 'drop']),
       positionMultiple: spec.u32('positionMultiple'),
       nonFinite: spec.oneOf('nonFinite', ['ignore', 'reject']),
+      metrics: spec.optionalTexts('metrics'),
       policy: decodePolicy(spec.object('policy')),
     })
   } catch (error) {

@@ -55,6 +55,13 @@ export class Fields {
     throw refused(name, value, 'a text')
   }
 
+  /** None where the field is missing. */
+  optionalTexts(name: string): readonly string[] {
+    const value = this.#values.get(name) ?? []
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
+    throw refused(name, value, 'a list of texts')
+  }
+
   boolean(name: string): boolean {
     const value = this.#values.get(name)
     if (typeof value === 'boolean') return value

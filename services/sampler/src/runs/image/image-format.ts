@@ -3,7 +3,8 @@ import type { StatisticsColumns } from '../../core/statistics/statistics-columns
 /*
  * The image of a run, little-endian: magic, u32 version, u32 length of the header, the header as JSON, then u32 sequences of each rank, u32 sequences of each
  * rank in the epoch before, a bit a sample for the kept set (not there where nothing was selected), a bit a sample for those that have their loss of the epoch,
- * and the statistics in blocks of samples: a byte that is 0 for a block of zeros and 1 for one whose columns follow, one after the other.
+ * and the statistics in blocks of samples: a byte that is 0 for a block of which nothing is known and 1 for one whose columns follow, one after the other, then
+ * those of the metrics.
  * docs/reference/storage.md describes it for readers.
  */
 export const IMAGE_MAGIC = 'KEEPSETI'
@@ -12,7 +13,7 @@ export const IMAGE_VERSION = 1
 /** Longest header: a schedule of a thousand prune rates fits many times. */
 export const MAX_HEADER_BYTES = 0x100000
 
-/** Samples of a block: 512 KiB of columns. */
+/** Samples of a block: 512 KiB of columns, and 128 KiB for each metric. */
 export const BLOCK_SAMPLES = 0x8000
 
 /** The columns in the order in which they are in a block. */

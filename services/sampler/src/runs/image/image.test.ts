@@ -25,8 +25,9 @@ async function read(bytes: Uint8Array, pieceBytes = bytes.length): Promise<Run> 
 }
 
 /** A run that has trained some epochs, the last of them not to its end. */
-async function trained(sampleCount = 100, worldSize = 2) {
-  const requested = requestedSpec({ sampleCount, seed: 0xffffffffffffffffn, selectionPeriod: 1, pruneRate: 0.3 })
+async function trained(sampleCount = 100, metrics = ['correct', 'margin'], worldSize = 2) {
+  const seed = 0xffffffffffffffffn
+  const requested = requestedSpec({ sampleCount, seed, selectionPeriod: 1, pruneRate: 0.3, metrics })
   const run = new Run({ runId: 'r', spec: resolveRunSpec(requested), time: 1 })
   const lease = await new MemoryStore({ epochStarts: 0 }).create('r', [{ image: imageOf(run), epochStart: 0 }])
   const owner = new RunOwner(run, lease, ownerParts())
@@ -47,6 +48,7 @@ describe('the image of a run', () => {
       expect(restored.progress).toEqual(run.progress)
       expect(restored.plan?.digest).toEqual(run.plan?.digest)
       expect([...restored.statistics.lastLoss]).toEqual([...run.statistics.lastLoss])
+      expect(restored.statistics.metrics).toEqual(run.statistics.metrics)
       expect([0, 1].map((rank) => restored.lastSequence(2, rank))).toEqual([3, 3])
       expect([0, 1].map((rank) => restored.lastSequence(1, rank))).toEqual(
         [0, 1].map((rank) => run.lastSequence(1, rank)),
@@ -68,13 +70,44 @@ describe('the image of a run', () => {
     await owner.release()
   })
 
-  it('is small as long as nothing was seen, and 16.2 bytes a sample then', async () => {
-    const spec = resolveRunSpec(requestedSpec({ sampleCount: 1_000_000 }))
+  const eight = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+
+  it.each([
+    ['16.2 bytes a sample then', []],
+    ['4 more for each metric', eight],
+  ])('is small as long as nothing was seen, and %s', async (_, metrics) => {
+    const spec = resolveRunSpec(requestedSpec({ sampleCount: 1_000_000, metrics }))
     const empty = new Run({ runId: 'r', spec, time: 0 })
     expect(imageBytes(empty).length).toBeLessThan(130_000)
-    const { run } = await trained(100_000)
-    expect(imageBytes(run).length / 100_000).toBeLessThan(16.3)
-    for (const piece of imageOf(run)) expect(piece.length).toBeLessThanOrEqual(0x100000)
+    const { run } = await trained(100_000, metrics)
+    expect(imageBytes(run).length / 100_000 - 4 * metrics.length).toBeLessThan(16.3)
+    for (const piece of imageOf(run)) expect(piece.length).toBeLessThanOrEqual(1_000_000)
+  })
+
+  it('has the metrics of samples of which nothing else is known', async () => {
+    const spec = resolveRunSpec(requestedSpec({ sampleCount: 40_000, metrics: ['correct'] }))
+    const run = new Run({ runId: 'r', spec, time: 0 })
+    run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
+    const report = { type: 'losses_reported', time: 0, epoch: 0, rank: 0, sequence: 1 } as const
+    const metrics = [{ metric: 0, values: Float32Array.of(0.5) }]
+    run.apply({ ...report, indices: Uint32Array.of(39_999), losses: Float32Array.of(Number.NaN), metrics })
+    const { statistics } = await read(imageBytes(run))
+    expect([statistics.metrics[0]?.[39_998], statistics.metrics[0]?.[39_999]]).toEqual([Number.NaN, 0.5])
+  })
+
+  it('from before there were metrics is that of a run without any', async () => {
+    const { run } = await trained(100, [])
+    const bytes = imageBytes(run)
+    const length = bytes.readUInt32LE(12)
+    const header = JSON.parse(bytes.subarray(16, 16 + length).toString())
+    expect(header.spec.metrics).toEqual([])
+    delete header.spec.metrics
+    const older = Buffer.from(JSON.stringify(header))
+    const start = Buffer.concat([bytes.subarray(0, 12), Buffer.alloc(4)])
+    start.writeUInt32LE(older.length, 12)
+    const restored = await read(Buffer.concat([start, older, bytes.subarray(16 + length)]))
+    expect(restored.spec).toEqual(run.spec)
+    expect(imageBytes(restored).equals(bytes)).toBe(true)
   })
 
   it('is that of the moment of the capture, while the run goes on', async () => {
@@ -98,6 +131,12 @@ describe('the image of a run', () => {
     await expect(read(Buffer.concat([bytes, Buffer.of(0)]))).rejects.toThrow('more follows where the end should be')
   })
 
+  it('is refused where a metric is infinite', async () => {
+    const bytes = imageBytes((await trained(100, ['correct'])).run)
+    bytes.writeFloatLE(Number.NEGATIVE_INFINITY, bytes.length - 4)
+    await expect(read(bytes)).rejects.toThrow('a metric of a sample from 0 on is infinite')
+  })
+
   it('of a newer version is refused with both versions', async () => {
     const bytes = imageBytes((await trained()).run)
     bytes.writeUInt32LE(7, 8)
@@ -117,6 +156,7 @@ describe('the image of a run', () => {
         expect(restored).toBeInstanceOf(Run)
         const { plan, statistics, spec } = restored as Run
         expect(statistics.mean.every(Number.isFinite)).toBe(true)
+        expect(statistics.metrics.flatMap((values) => [...values])).not.toContain(Number.POSITIVE_INFINITY)
         expect(plan?.order.every((index) => index < spec.sampleCount)).toBe(true)
       }),
       { numRuns: 1500 },

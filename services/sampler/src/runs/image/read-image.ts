@@ -1,6 +1,5 @@
-import { statisticsSettings } from '../../core/policies/registry.js'
-import { SampleStatistics } from '../../core/statistics/sample-statistics.js'
-import { Run } from '../run.js'
+import type { SampleStatistics } from '../../core/statistics/sample-statistics.js'
+import { emptyStatistics, Run } from '../run.js'
 import type { ByteReader } from './byte-reader.js'
 import { ImageError } from './image-error.js'
 import { BLOCK_SAMPLES, bytesOf, COLUMNS, IMAGE_MAGIC, IMAGE_VERSION, MAX_HEADER_BYTES } from './image-format.js'
@@ -32,7 +31,7 @@ export async function readImageBody(
   const previousSequences = new Uint32Array((await reader.read(previousRanks * 4)).buffer)
   const keptSet = fromBits(await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8)), keptCount, sampleCount)
   const observed = await reader.read(Math.ceil(sampleCount / 8))
-  const statistics = new SampleStatistics(sampleCount, statisticsSettings(spec.policy))
+  const statistics = emptyStatistics(spec)
   for (let start = 0; start < sampleCount; start += BLOCK_SAMPLES) await readBlock(reader, statistics, start)
   const { runId, createTime, state } = changed(header)
   const created = { runId, spec, time: createTime }
@@ -43,13 +42,17 @@ async function readBlock(reader: ByteReader, statistics: SampleStatistics, start
   const [flag] = await reader.read(1)
   if (flag === 0) return
   if (flag !== 1) throw new ImageError(`byte ${reader.position - 1}: a block begins with ${flag}`)
-  for (const name of COLUMNS) {
-    const column = bytesOf(statistics[name].subarray(start, start + BLOCK_SAMPLES))
+  for (const values of [...COLUMNS.map((name) => statistics[name]), ...statistics.metrics]) {
+    const column = bytesOf(values.subarray(start, start + BLOCK_SAMPLES))
     column.set(await reader.read(column.length))
   }
   for (const name of ['mean', 'variance', 'lastLoss'] as const) {
     if (statistics[name].subarray(start, start + BLOCK_SAMPLES).every(Number.isFinite)) continue
     throw new ImageError(`byte ${reader.position}: the ${name} of a sample from ${start} on is not finite`)
+  }
+  for (const values of statistics.metrics) {
+    if (values.subarray(start, start + BLOCK_SAMPLES).every((value) => Math.abs(value) !== Infinity)) continue
+    throw new ImageError(`byte ${reader.position}: a metric of a sample from ${start} on is infinite`)
   }
 }
 

@@ -15,7 +15,7 @@ export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, vo
     yield* cut(array)
   }
   for (let start = 0; start < spec.sampleCount; start += BLOCK_SAMPLES) {
-    yield encodeBlock(statistics.read(BLOCK_SAMPLES))
+    yield* encodeBlock(statistics.read(BLOCK_SAMPLES))
   }
 }
 
@@ -55,10 +55,16 @@ function* cut(bytes: Uint8Array): Generator<Uint8Array, void, void> {
   for (let start = 0; start < bytes.length; start += PIECE_BYTES) yield bytes.subarray(start, start + PIECE_BYTES)
 }
 
-/** A run is unseen and unselected where it starts: blocks of zeros cost a byte. */
-function encodeBlock(columns: StatisticsColumns): Uint8Array {
-  const { observations, timesKept } = columns
-  const isEmpty = observations.every((count) => count === 0) && timesKept.every((count) => count === 0)
-  if (isEmpty) return Uint8Array.of(0)
-  return Buffer.concat([Uint8Array.of(1), ...COLUMNS.map((name) => bytesOf(columns[name]))])
+/** A run is unseen and unselected where it starts: blocks of which nothing is known cost a byte. */
+function* encodeBlock(columns: StatisticsColumns): Generator<Uint8Array, void, void> {
+  const { observations, timesKept, metrics } = columns
+  const isEmpty =
+    [observations, timesKept].every((counts) => counts.every((count) => count === 0)) &&
+    metrics.every((values) => values.every(Number.isNaN))
+  if (isEmpty) {
+    yield Uint8Array.of(0)
+    return
+  }
+  yield Buffer.concat([Uint8Array.of(1), ...COLUMNS.map((name) => bytesOf(columns[name]))])
+  yield* cut(Buffer.concat(metrics.map(bytesOf)))
 }

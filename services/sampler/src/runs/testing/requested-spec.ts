@@ -14,6 +14,7 @@ export function requestedSpec(given: Partial<RequestedRunSpec> = {}): RequestedR
     shardMode: 'pad',
     positionMultiple: undefined,
     nonFinite: 'ignore',
+    metrics: [],
     policy: { name: 'ucb', settings: {} },
     ...given,
   }

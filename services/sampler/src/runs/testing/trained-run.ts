@@ -5,6 +5,10 @@ import type { RunOwner } from '../run-owner.js'
 const lossOf = (index: number, epoch: number) =>
   (index + epoch) % 23 === 0 ? Number.NaN : ((index * 7 + epoch * 3) % 11) / 4
 
+/** The same of a metric, by its place. */
+const metricOf = (index: number, epoch: number, place: number) =>
+  (index + epoch + place) % 5 === 0 ? Number.POSITIVE_INFINITY : ((index + epoch) % (place + 2)) / 2
+
 interface TrainOptions {
   readonly worldSize?: number
   readonly batchSize?: number
@@ -14,7 +18,7 @@ interface TrainOptions {
 
 const never = new AbortController().signal
 
-/** Plans an epoch for all ranks and reports its losses. Returns the digest of the plan. */
+/** Plans an epoch for all ranks and reports its losses, with the metrics of the run. Returns the digest of the plan. */
 export async function trainEpoch(
   owner: RunOwner,
   epoch: number,
@@ -36,7 +40,12 @@ export async function trainEpoch(
       const end = Math.min(start + batchSize, positions)
       const indices = rankPositions(plan.order, rank, plan.sharding, start, end)
       const losses = Float32Array.from(indices, (index) => lossOf(index, epoch))
-      await owner.report({ generation, epoch, rank, sequence, indices, losses })
+      const metrics = owner.run.spec.metrics.flatMap((name, place) => {
+        const values = Float32Array.from(indices, (index) => metricOf(index, epoch, place))
+        return (sequence + place) % 3 === 0 ? [] : [{ name, values }]
+      })
+      const report = { generation, epoch, rank, sequence, indices, losses }
+      await owner.report(metrics.length > 0 ? { ...report, metrics: metrics.toReversed() } : report)
     }
   }
   return plan.digest.toString('hex')

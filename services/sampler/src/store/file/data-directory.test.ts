@@ -71,6 +71,13 @@ describe('a data directory', () => {
     expect(await readdir(directory)).not.toContain('version.tmp')
   })
 
+  it('may have what a client put there that starts a sampler for itself', async () => {
+    const directory = await temporaryFolder()
+    for (const name of ['embedded.lock', 'embedded.log']) await writeFile(join(directory, name), '')
+    await open(directory)
+    expect(await readdir(directory)).toEqual(expect.arrayContaining(['embedded.lock', 'embedded.log', 'version']))
+  })
+
   it('is made although the folder above it may not be read', async () => {
     const root = await temporaryFolder()
     const disk = new ScriptedDisk()

@@ -11,8 +11,12 @@ const VERSION_FILE = 'version'
 const UNFINISHED_VERSION_FILE = 'version.tmp'
 const OWN = new Set(['lock', UNFINISHED_VERSION_FILE])
 
+/** A client that starts a sampler for itself keeps its lock and the sampler's log here, under names that begin so. */
+const OF_CLIENT = 'embedded.'
+
 /** A file system of its own has this folder in its root. */
-const isForeign = (name: string) => !OWN.has(name) && name !== 'lost+found' && !name.startsWith('.')
+const isForeign = (name: string) =>
+  !OWN.has(name) && name !== 'lost+found' && !name.startsWith('.') && !name.startsWith(OF_CLIENT)
 
 /** A data directory that is held. */
 export interface DataDirectory {

@@ -9,9 +9,10 @@ export interface MemoryStoreSettings {
   readonly epochStarts: number
 }
 
-/** Bytes of a sample in an image, with its share of the header; of an observation in a report. */
+/** Bytes of a sample in an image, with its share of the header; of an observation in a report; of a metric in either. */
 const IMAGE_BYTES = 16.2
 const OBSERVATION_BYTES = 8
+const METRIC_BYTES = 4
 
 /** Keeps the records in the memory of the process: they are gone with it, but a run can leave the registry and come back. */
 export class MemoryStore implements RunStore {
@@ -31,9 +32,10 @@ export class MemoryStore implements RunStore {
    * The images that are kept and the one being saved, and the reports of an epoch in which every sample is observed once. Besides these there are
    * about 300 bytes for each report.
    */
-  recordBytes(sampleCount: number): number {
+  recordBytes(sampleCount: number, metricCount: number): number {
     const images = Math.max(1, this.#epochStarts) + 1
-    return Math.ceil(sampleCount * (images * IMAGE_BYTES + OBSERVATION_BYTES))
+    const metricBytes = metricCount * METRIC_BYTES
+    return Math.ceil(sampleCount * (images * (IMAGE_BYTES + metricBytes) + OBSERVATION_BYTES + metricBytes))
   }
 
   async list(): Promise<string[]> {
