@@ -1,31 +1,47 @@
-/** Generates proto/gen anew into a temporary folder and compares: `npm run generated`. */
+/** Generates the code of the contract anew into a temporary folder and compares, TypeScript's and Python's: `npm run generated`. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { findPython } from './python.mjs'
 import { root, runNode } from './setup.mjs'
 
-/** The files under a folder: path → text. */
+/** The files under a folder but Python's caches: path → text. */
 function readTree(folder) {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const paths = entries.map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-  return new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]))
+  const own = paths.filter((path) => !path.endsWith('.pyc'))
+  return new Map(own.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]))
+}
+
+/** Compares a committed folder with what was generated into another. */
+function compare(folder, scratch) {
+  const committed = readTree(join(root, folder))
+  const generated = readTree(scratch)
+  if (generated.size === 0) throw new Error(`nothing was generated for ${folder}`)
+  const paths = [...new Set([...committed.keys(), ...generated.keys()])]
+  const different = paths.filter((path) => committed.get(path) !== generated.get(path))
+  if (different.length === 0) return
+  console.error(`Not what the .proto files give: ${different.map((path) => `${folder}/${path}`).join(', ')}`)
+  console.error('Run `npm run generate` and commit the result.')
+  process.exitCode = 1
+}
+
+/** Runs a generator, or ends the process with its code. */
+function generate(...args) {
+  const code = runNode(args)
+  if (code !== 0) process.exit(code)
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'keepset-generated-'))
-try {
-  const code = runNode(['node_modules/@bufbuild/buf/bin/buf', 'generate', '--output', scratch])
-  if (code !== 0) process.exit(code)
-  const committed = readTree(join(root, 'proto/gen'))
-  const generated = readTree(join(scratch, 'proto/gen'))
-  if (generated.size === 0) throw new Error('buf generate wrote no file')
-  const paths = [...new Set([...committed.keys(), ...generated.keys()])]
-  const different = paths.filter((path) => committed.get(path) !== generated.get(path))
-  if (different.length > 0) {
-    console.error(`Not what the .proto files give: ${different.map((path) => `proto/gen/${path}`).join(', ')}`)
-    console.error('Run `npm run generate` and commit the result.')
-    process.exitCode = 1
-  }
-} finally {
-  rmSync(scratch, { recursive: true })
+process.once('exit', () => rmSync(scratch, { recursive: true }))
+
+generate('node_modules/@bufbuild/buf/bin/buf', 'generate', '--output', scratch)
+compare('proto/gen', join(scratch, 'proto/gen'))
+
+const { problem } = findPython()
+if (problem && process.env.CI !== 'true') console.log(`${problem} Its generated code is not compared.`)
+else {
+  generate('scripts/generate-python.mjs', join(scratch, 'python'))
+  compare('clients/python/src/keepset/_proto', join(scratch, 'python'))
 }

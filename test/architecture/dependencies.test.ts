@@ -25,7 +25,37 @@ const list = (dependencies: Record<string, string> = {}) =>
     .filter(([name]) => !name.startsWith('@keepset/'))
     .map(([name, version]) => `${name} ${version}`)
 
+/** The names in an array of pyproject.toml. */
+const names = (array: string) => [...array.matchAll(/"([\w-]+)/g)].map(([, name = '']) => name)
+
+/** What clients/python asks for itself, and what its tests and checks use besides, with the version that they use. */
+function readPython() {
+  const read = (path: string) => readFileSync(`${root}clients/python/${path}`, 'utf8')
+  const own = (file: string) => read(`requirements/${file}`).split('# What these need')[0] ?? ''
+  const pins = [...`${own('core.txt')}\n${own('test.txt')}`.matchAll(/^([\w-]+)==([\d.]+)(?!.*<)/gm)]
+  const project = read('pyproject.toml')
+  const dependencies = /^dependencies = (\[[^\]]*\])/m.exec(project)?.[1] ?? ''
+  const extras = /^\[project\.optional-dependencies\]\n(([\w-]+ = .*\n)*)/m.exec(project)?.[1] ?? ''
+  const asked = new Set([...names(dependencies), ...names(extras)])
+  const rows = (isAsked: boolean) =>
+    pins.filter(([, name = '']) => asked.has(name) === isAsked).map(([, name, version]) => `${name} ${version}`)
+  return { asked, keepset: rows(true), tests: rows(false) }
+}
+
 describe('docs/reference/dependencies.md', () => {
+  it('has every dependency of the Python package, the version that its tests use, and no other', () => {
+    const { asked, keepset } = readPython()
+    expect(asked.size).toBeGreaterThan(4)
+    expect(keepset).toHaveLength(asked.size)
+    expect(sections.get('keepset')?.toSorted()).toEqual(keepset.toSorted())
+  })
+
+  it('has all that the tests and checks of Python use besides', () => {
+    const { tests } = readPython()
+    expect(tests.length).toBeGreaterThan(0)
+    expect(sections.get('clients/python/requirements')?.toSorted()).toEqual(tests.toSorted())
+  })
+
   it.each(manifests)('has every dependency of $name, its version, and no other', (manifest) => {
     const { dependencies, devDependencies, peerDependencies, optionalDependencies } = manifest
     const all = [dependencies, devDependencies, peerDependencies, optionalDependencies].flatMap(list)
@@ -37,7 +67,7 @@ describe('docs/reference/dependencies.md', () => {
   })
 
   it('gives exact versions', () => {
-    for (const row of [...sections.values()].flat()) expect(row).toMatch(/ \d+\.\d+\.\d+$/)
+    for (const row of [...sections.values()].flat()) expect(row).toMatch(/ \d+\.\d+(\.\d+)?$/)
   })
 })
 

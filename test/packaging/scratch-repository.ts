@@ -41,6 +41,16 @@ export class ScratchRepository {
     await writeFile(join(this.folder, path), text, { mode })
   }
 
+  /** Has our Python environment in it, and no sampler to bundle. Nothing of it may be out of date. */
+  async linkPython(): Promise<void> {
+    const part = join(this.folder, 'clients/python')
+    for (const path of ['pyproject.toml', 'requirements']) {
+      await cp(join(root, 'clients/python', path), join(part, path), { recursive: true })
+    }
+    await symlink(join(root, 'clients/python/.venv'), join(part, '.venv'), 'junction')
+    await this.write('scripts/bundle-service.mjs', '')
+  }
+
   /** Runs a script. The only commands that it finds are those in the folder `bin`. */
   run(script: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<ScriptEnd> {
     const options = { cwd: this.folder, env: { ...env, PATH: join(this.folder, 'bin') } }

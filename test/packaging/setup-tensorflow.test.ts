@@ -37,7 +37,7 @@ describe('setup:tensorflow without a network', () => {
   it('tells npm test to go on without the native backend, in one line', async () => {
     await set()
     await repository.write('a.test.mjs', "import { it } from 'vitest'\nit('passes', () => {})\n")
-    const { code, lines, stderr } = await repository.run('test.mjs')
+    const { code, lines, stderr } = await repository.run('test.mjs', ['a.test.mjs'])
     expect([lines.at(-1), code]).toEqual(['1 passed, 0 failed', 0])
     expect(`${stderr}${lines.join('\n')}`.match(/tensorflow/gi)).toHaveLength(2) // Both in the one line of set-up.
     expect(await attempts()).toBe(1)

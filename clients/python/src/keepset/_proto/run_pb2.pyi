@@ -1,0 +1,172 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_STATE_UNSPECIFIED: _ClassVar[RunState]
+    RUN_STATE_ACTIVE: _ClassVar[RunState]
+    RUN_STATE_FINISHED: _ClassVar[RunState]
+
+class ShardMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SHARD_MODE_UNSPECIFIED: _ClassVar[ShardMode]
+    SHARD_MODE_PAD: _ClassVar[ShardMode]
+    SHARD_MODE_DROP: _ClassVar[ShardMode]
+
+class NonFiniteMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NON_FINITE_MODE_UNSPECIFIED: _ClassVar[NonFiniteMode]
+    NON_FINITE_MODE_IGNORE: _ClassVar[NonFiniteMode]
+    NON_FINITE_MODE_REJECT: _ClassVar[NonFiniteMode]
+
+class InitialStatistics(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INITIAL_STATISTICS_UNSPECIFIED: _ClassVar[InitialStatistics]
+    INITIAL_STATISTICS_FIRST_LOSS: _ClassVar[InitialStatistics]
+    INITIAL_STATISTICS_ZERO: _ClassVar[InitialStatistics]
+RUN_STATE_UNSPECIFIED: RunState
+RUN_STATE_ACTIVE: RunState
+RUN_STATE_FINISHED: RunState
+SHARD_MODE_UNSPECIFIED: ShardMode
+SHARD_MODE_PAD: ShardMode
+SHARD_MODE_DROP: ShardMode
+NON_FINITE_MODE_UNSPECIFIED: NonFiniteMode
+NON_FINITE_MODE_IGNORE: NonFiniteMode
+NON_FINITE_MODE_REJECT: NonFiniteMode
+INITIAL_STATISTICS_UNSPECIFIED: InitialStatistics
+INITIAL_STATISTICS_FIRST_LOSS: InitialStatistics
+INITIAL_STATISTICS_ZERO: InitialStatistics
+
+class Run(_message.Message):
+    __slots__ = ("run_id", "spec", "state", "next_epoch", "create_time", "update_time", "progress", "generation", "epoch_starts")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_STARTS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    spec: RunSpec
+    state: RunState
+    next_epoch: int
+    create_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    progress: RunProgress
+    generation: int
+    epoch_starts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_id: _Optional[str] = ..., spec: _Optional[_Union[RunSpec, _Mapping]] = ..., state: _Optional[_Union[RunState, str]] = ..., next_epoch: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[RunProgress, _Mapping]] = ..., generation: _Optional[int] = ..., epoch_starts: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class RunProgress(_message.Message):
+    __slots__ = ("epochs_planned", "samples_planned", "reports", "observations", "non_finite", "repeats", "saving", "selections")
+    EPOCHS_PLANNED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_PLANNED_FIELD_NUMBER: _ClassVar[int]
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    NON_FINITE_FIELD_NUMBER: _ClassVar[int]
+    REPEATS_FIELD_NUMBER: _ClassVar[int]
+    SAVING_FIELD_NUMBER: _ClassVar[int]
+    SELECTIONS_FIELD_NUMBER: _ClassVar[int]
+    epochs_planned: int
+    samples_planned: int
+    reports: int
+    observations: int
+    non_finite: int
+    repeats: int
+    saving: float
+    selections: int
+    def __init__(self, epochs_planned: _Optional[int] = ..., samples_planned: _Optional[int] = ..., reports: _Optional[int] = ..., observations: _Optional[int] = ..., non_finite: _Optional[int] = ..., repeats: _Optional[int] = ..., saving: _Optional[float] = ..., selections: _Optional[int] = ...) -> None: ...
+
+class RunSpec(_message.Message):
+    __slots__ = ("sample_count", "seed", "prune_rate", "prune_rate_schedule", "total_epochs", "selection_period", "warmup_epochs", "tail_epochs", "shard_mode", "position_multiple", "non_finite", "metrics", "full", "static_random", "random", "epsilon_greedy", "ucb")
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    PRUNE_RATE_FIELD_NUMBER: _ClassVar[int]
+    PRUNE_RATE_SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    SELECTION_PERIOD_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    TAIL_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    SHARD_MODE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_MULTIPLE_FIELD_NUMBER: _ClassVar[int]
+    NON_FINITE_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    FULL_FIELD_NUMBER: _ClassVar[int]
+    STATIC_RANDOM_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_GREEDY_FIELD_NUMBER: _ClassVar[int]
+    UCB_FIELD_NUMBER: _ClassVar[int]
+    sample_count: int
+    seed: int
+    prune_rate: float
+    prune_rate_schedule: _containers.RepeatedCompositeFieldContainer[PruneRateChange]
+    total_epochs: int
+    selection_period: int
+    warmup_epochs: int
+    tail_epochs: int
+    shard_mode: ShardMode
+    position_multiple: int
+    non_finite: NonFiniteMode
+    metrics: _containers.RepeatedScalarFieldContainer[str]
+    full: FullPolicy
+    static_random: StaticRandomPolicy
+    random: RandomPolicy
+    epsilon_greedy: EpsilonGreedyPolicy
+    ucb: UcbPolicy
+    def __init__(self, sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., prune_rate: _Optional[float] = ..., prune_rate_schedule: _Optional[_Iterable[_Union[PruneRateChange, _Mapping]]] = ..., total_epochs: _Optional[int] = ..., selection_period: _Optional[int] = ..., warmup_epochs: _Optional[int] = ..., tail_epochs: _Optional[int] = ..., shard_mode: _Optional[_Union[ShardMode, str]] = ..., position_multiple: _Optional[int] = ..., non_finite: _Optional[_Union[NonFiniteMode, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., full: _Optional[_Union[FullPolicy, _Mapping]] = ..., static_random: _Optional[_Union[StaticRandomPolicy, _Mapping]] = ..., random: _Optional[_Union[RandomPolicy, _Mapping]] = ..., epsilon_greedy: _Optional[_Union[EpsilonGreedyPolicy, _Mapping]] = ..., ucb: _Optional[_Union[UcbPolicy, _Mapping]] = ...) -> None: ...
+
+class MetricColumn(_message.Message):
+    __slots__ = ("name", "values")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    values: bytes
+    def __init__(self, name: _Optional[str] = ..., values: _Optional[bytes] = ...) -> None: ...
+
+class PruneRateChange(_message.Message):
+    __slots__ = ("from_epoch", "prune_rate")
+    FROM_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PRUNE_RATE_FIELD_NUMBER: _ClassVar[int]
+    from_epoch: int
+    prune_rate: float
+    def __init__(self, from_epoch: _Optional[int] = ..., prune_rate: _Optional[float] = ...) -> None: ...
+
+class FullPolicy(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StaticRandomPolicy(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RandomPolicy(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class EpsilonGreedyPolicy(_message.Message):
+    __slots__ = ("epsilon", "alpha", "initial")
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    epsilon: float
+    alpha: float
+    initial: InitialStatistics
+    def __init__(self, epsilon: _Optional[float] = ..., alpha: _Optional[float] = ..., initial: _Optional[_Union[InitialStatistics, str]] = ...) -> None: ...
+
+class UcbPolicy(_message.Message):
+    __slots__ = ("c", "alpha", "initial")
+    C_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    c: float
+    alpha: float
+    initial: InitialStatistics
+    def __init__(self, c: _Optional[float] = ..., alpha: _Optional[float] = ..., initial: _Optional[_Union[InitialStatistics, str]] = ...) -> None: ...

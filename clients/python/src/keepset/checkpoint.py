@@ -1,0 +1,62 @@
+"""Where a training stands in its run, as plain values that a checkpoint can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Where a training stands: the same on every rank, as long as all ranks report equally many samples."""
+
+    run_id: str
+    epoch: int
+    position: int
+    """Samples of the epoch that each rank has reported."""
+    world_size: int
+    digest: str
+    """SHA-256 of the epoch's order in hexadecimal; empty where no sample of it was reported."""
+    export: bytes | None = None
+    """The run's whole state."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without `export`."""
+        return {
+            "version": _VERSION,
+            "run_id": self.run_id,
+            "epoch": self.epoch,
+            "position": self.position,
+            "world_size": self.world_size,
+            "digest": self.digest,
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any], export: bytes | None) -> Checkpoint:
+        """The reverse of `to_dict`. Raises ValueError for a state that this version cannot read."""
+        version = state.get("version")
+        if version != _VERSION:
+            raise ValueError(
+                f"the sampler's state has version {version}, this keepset reads {_VERSION}: load it with the "
+                f"keepset that saved it"
+            )
+        try:
+            return cls(
+                run_id=str(state["run_id"]),
+                epoch=int(state["epoch"]),
+                position=int(state["position"]),
+                world_size=int(state["world_size"]),
+                digest=str(state["digest"]),
+                export=export,
+            )
+        except KeyError as error:
+            raise ValueError(f"the sampler's state has no {error}: pass what sampler.state_dict() returned") from None
+
+    def start_position(self, world_size: int) -> int:
+        """The position at which each of `world_size` ranks goes on. Where the world size changed and does not divide
+        what was trained, fewer than `world_size` samples are trained again.
+        """
+        return self.position * self.world_size // world_size

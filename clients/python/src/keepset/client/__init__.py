@@ -1,0 +1,62 @@
+"""Runs, plans and reports: all that a trainer needs of a sampler, without torch."""
+
+from __future__ import annotations
+
+from keepset.client.client import Client, connect
+from keepset.client.errors import (
+    AbortedError,
+    DataLossError,
+    DeadlineError,
+    FieldViolation,
+    InternalError,
+    InvalidArgumentError,
+    KeepsetError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    PreconditionError,
+    QueueFullError,
+    ResourceExhaustedError,
+    RunExistsError,
+    RunNotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from keepset.client.mapping import PlanReason
+from keepset.client.plan import Plan
+from keepset.client.reports import PendingValues, Values
+from keepset.client.run import Run
+from keepset.client.settings import NonFiniteMode, PruneRateChange, RunInfo, RunProgress, RunSettings, ShardMode
+from keepset.client.statistics import Statistics
+
+__all__ = [
+    "AbortedError",
+    "Client",
+    "DataLossError",
+    "DeadlineError",
+    "FieldViolation",
+    "InternalError",
+    "InvalidArgumentError",
+    "KeepsetError",
+    "NonFiniteMode",
+    "OutOfRangeError",
+    "PendingValues",
+    "PermissionDeniedError",
+    "Plan",
+    "PlanReason",
+    "PreconditionError",
+    "PruneRateChange",
+    "QueueFullError",
+    "ResourceExhaustedError",
+    "Run",
+    "RunExistsError",
+    "RunInfo",
+    "RunNotFoundError",
+    "RunProgress",
+    "RunSettings",
+    "ShardMode",
+    "Statistics",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "Values",
+    "connect",
+]

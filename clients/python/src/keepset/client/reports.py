@@ -1,0 +1,142 @@
+"""Reports of losses: what a trainer hands over, and the bytes that are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from keepset._proto.run_pb2 import MetricColumn
+from keepset._proto.sampler_service_pb2 import LossReport, StreamReportsRequest
+from keepset.client.checks import invalid
+
+
+class PendingValues(Protocol):
+    """Values of a batch, (B,), that are still on their way from a device: handed over at once, read later."""
+
+    @property
+    def size(self) -> int:
+        """How many values there will be, B."""
+        ...
+
+    def read(self) -> npt.NDArray[Any]:
+        """The values, (B,). Called once, on a thread of this library, which it may block until they are there."""
+        ...
+
+
+Values = npt.ArrayLike | PendingValues
+"""Values of a batch, (B,): anything that `numpy.asarray` takes, or `PendingValues`."""
+
+
+class Report:
+    """The losses of one batch.
+
+    Made on the trainer's thread, so it does no more there than to copy what is an array and to look at its shape and
+    type. What is pending is read, and all is brought to its bytes, when the report is sent first.
+    """
+
+    __slots__ = ("_encoded", "_indices", "_losses", "_metrics", "epoch", "rank", "sequence")
+
+    def __init__(self, epoch: int, rank: int, indices: Values, losses: Values) -> None:
+        self.epoch = epoch
+        self.rank = rank
+        self.sequence = 0
+        self._indices = _taken("indices", indices, "iu")
+        self._losses = _taken("losses", losses, "fiub")
+        self._metrics: dict[str, npt.NDArray[Any] | PendingValues] | None = None
+        self._encoded: bytes | None = None
+        if self._indices.size != self._losses.size:
+            raise _other_size("losses", self._losses, self._indices)
+        if self._indices.size == 0:
+            raise invalid("indices", "must hold at least one index")
+
+    def add_metrics(self, metrics: Mapping[str, Values], names: tuple[str, ...]) -> None:
+        """Adds columns, each one of the run's `names`."""
+        self._metrics = {}
+        for name, values in metrics.items():
+            if name not in names:
+                known = ", ".join(map(repr, names)) or "none: it was created without metrics="
+                raise invalid(f"metrics[{name!r}]", f"is no metric of this run; it has {known}")
+            column = _taken(f"metrics[{name!r}]", values, "fiub")
+            if column.size != self._indices.size:
+                raise _other_size(f"metrics[{name!r}]", column, self._indices)
+            self._metrics[name] = column
+
+    def encode(self, run_id: str, generation: int, sample_count: int) -> bytes:
+        """The request that carries it. Reads pending values the first time, and keeps what it made for a report that is
+        sent again.
+        """
+        if self._encoded is None:
+            metrics = (self._metrics or {}).items()
+            report = LossReport(
+                run_id=run_id,
+                epoch=self.epoch,
+                rank=self.rank,
+                sequence=self.sequence,
+                sample_indices=_index_bytes(_read("indices", self._indices, "iu"), sample_count),
+                losses=_value_bytes(_read("losses", self._losses, "fiub")),
+                generation=generation,
+                metrics=[
+                    MetricColumn(name=name, values=_value_bytes(_read(f"metrics[{name!r}]", values, "fiub")))
+                    for name, values in metrics
+                ],
+            )
+            self._encoded = StreamReportsRequest(report=report).SerializeToString()
+            self._indices = self._losses = _NOTHING
+            self._metrics = None
+        return self._encoded
+
+    def __str__(self) -> str:
+        return f"report {self.sequence} of epoch {self.epoch} and rank {self.rank}"
+
+
+_NOTHING: npt.NDArray[Any] = np.empty(0, np.uint32)
+
+
+def _taken(field: str, values: Values, kinds: str) -> npt.NDArray[Any] | PendingValues:
+    """A copy, so that the trainer may use its array again; what is pending as it is."""
+    if not isinstance(values, np.ndarray) and hasattr(values, "read"):
+        pending: Any = values
+        return pending
+    array = np.array(values)
+    _check_array(field, array, kinds)
+    return array
+
+
+def _check_array(field: str, array: npt.NDArray[Any], kinds: str) -> None:
+    if array.ndim != 1:
+        raise invalid(field, f"must have one value a sample, shape (B,), got shape {array.shape}")
+    if array.dtype.kind not in kinds and array.size > 0:
+        wanted = "integers: a float does not hold every index exactly" if kinds == "iu" else "numbers"
+        raise invalid(field, f"must be {wanted}, got {array.dtype}")
+
+
+def _other_size(
+    field: str, values: npt.NDArray[Any] | PendingValues, indices: npt.NDArray[Any] | PendingValues
+) -> Exception:
+    return invalid(field, f"must have one value for each of the {indices.size} indices, got {values.size}")
+
+
+def _read(field: str, values: npt.NDArray[Any] | PendingValues, kinds: str) -> npt.NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    array = np.asarray(values.read())
+    _check_array(field, array, kinds)
+    if array.size != values.size:
+        raise invalid(field, f"came from their device with {array.size} values when {values.size} were announced")
+    return array
+
+
+def _index_bytes(indices: npt.NDArray[Any], sample_count: int) -> bytes:
+    smallest, largest = int(indices.min()), int(indices.max())
+    if smallest < 0 or largest >= sample_count:
+        wrong = smallest if smallest < 0 else largest
+        raise invalid("indices", f"must be from 0 to {sample_count - 1}, as the data set of the run, got {wrong}")
+    return indices.astype("<u4", copy=False).tobytes()
+
+
+def _value_bytes(values: npt.NDArray[Any]) -> bytes:
+    with np.errstate(over="ignore"):  # what f32 cannot hold is infinite, and counted as such
+        return values.astype("<f4", copy=False).tobytes()

@@ -1,0 +1,92 @@
+"""The connection by which a process keeps an embedded sampler alive."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import weakref
+from typing import Any, NamedTuple
+
+# The longest greeting that is read: a sampler's has about 100 bytes.
+_GREETING_BYTES = 4096
+
+# Every connection of this process, from before it is made: a forked child must not hold what its parent holds.
+_connections: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+class Greeting(NamedTuple):
+    """What a sampler says of itself."""
+
+    instance: str
+    """Another one for each process of the sampler."""
+    version: str
+
+
+class Lifeline:
+    """A sampler that this process holds: it runs until nobody holds it any more, and the kernel lets go for a process that is killed."""
+
+    def __init__(self, connection: socket.socket, greeting: Greeting) -> None:
+        self.greeting = greeting
+        self._connection = connection
+        connection.setblocking(False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the sampler still runs and this process holds it; False in a child that was forked off."""
+        try:
+            return self._connection.recv(1) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def release(self) -> None:
+        """Lets go. Does nothing the second time."""
+        self._connection.close()
+
+
+def hold(address: str, timeout: float) -> Lifeline | None:
+    """Holds the sampler whose lifeline is at `address`, "127.0.0.1:PORT". None if no sampler answers there within `timeout` seconds."""
+    host, _, port = address.rpartition(":")
+    connection = socket.socket()
+    _connections.add(connection)
+    try:
+        deadline = time.monotonic() + timeout
+        connection.settimeout(timeout)
+        connection.connect((host, int(port)))
+        greeting = _read_greeting(connection, deadline)
+    except (OSError, ValueError, OverflowError):
+        greeting = None
+    if greeting is None:
+        connection.close()
+        return None
+    return Lifeline(connection, greeting)
+
+
+def _read_greeting(connection: socket.socket, deadline: float) -> Greeting | None:
+    text = b""
+    while not text.endswith(b"\n"):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or len(text) > _GREETING_BYTES:
+            return None
+        connection.settimeout(remaining)
+        received = connection.recv(_GREETING_BYTES)
+        if not received:
+            return None
+        text += received
+    said: Any = json.loads(text)
+    try:
+        return Greeting(str(said["instance"]), str(said["version"]))
+    except (KeyError, TypeError):
+        return None
+
+
+def _let_go_in_child() -> None:
+    for connection in list(_connections):
+        connection.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_let_go_in_child)

@@ -1,0 +1,70 @@
+"""How long each epoch of a run is, known before any of them is planned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochLengths:
+    """Settings of a run that fix the lengths of its epochs, as they were given to `create_run`. Every policy of the
+    contract keeps floor((1 - p) N) samples, so the lengths are exact.
+    """
+
+    sample_count: int
+    prune_rate: float
+    prune_rate_schedule: Sequence[tuple[int, float]] = ()
+    epochs: int | None = None
+    warmup_epochs: int | None = None
+    tail_epochs: int = 0
+    shard_mode: Literal["pad", "drop"] = "pad"
+    position_multiple: int = 1
+
+    def kept_count(self, epoch: int) -> int:
+        """Samples that an epoch trains on, over all ranks."""
+        warmup_epochs = 1 if self.warmup_epochs is None else self.warmup_epochs
+        is_tail = self.epochs is not None and epoch >= self.epochs - self.tail_epochs
+        if epoch < warmup_epochs or is_tail:
+            return self.sample_count
+        rates = [rate for from_epoch, rate in self.prune_rate_schedule if from_epoch <= epoch]
+        return _share(1 - (rates[-1] if rates else self.prune_rate), self.sample_count)
+
+    def position_count(self, epoch: int, world_size: int) -> int:
+        """Positions of each rank."""
+        return self.share_out(self.kept_count(epoch), world_size)
+
+    def share_out(self, count: int, world_size: int) -> int:
+        """Positions of each rank in an epoch of `count` samples: a rank's share of them, brought to a multiple of
+        `position_multiple`, up (pad) or down (drop).
+        """
+        multiple = self.position_multiple
+        if self.shard_mode == "drop":
+            return count // world_size // multiple * multiple
+        each = -(-count // world_size)
+        return -(-each // multiple) * multiple
+
+    def step_count(self, epoch: int, world_size: int, batch_size: int, drop_last: bool = False) -> int:
+        """Batches of each rank."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: it must be at least 1")
+        positions = self.position_count(epoch, world_size)
+        return positions // batch_size if drop_last else -(-positions // batch_size)
+
+    def saving(self, epochs: int) -> float:
+        """Share of the data set that the first `epochs` epochs leave out: 1 - samples planned / (epochs x N). 0 for
+        no epochs.
+        """
+        planned = sum(self.kept_count(epoch) for epoch in range(epochs))
+        return 1 - planned / (epochs * self.sample_count) if epochs else 0.0
+
+
+def _share(fraction: float, count: int) -> int:
+    """floor(fraction * count), where a product within 1e-6 of an integer is that integer: (1 - 0.9) * 10 is
+    0.9999999999999998 in doubles. The sampler's own rule.
+    """
+    product = fraction * count
+    nearest = math.floor(product + 0.5)
+    return nearest if abs(product - nearest) < 1e-6 else math.floor(product)

@@ -1,0 +1,350 @@
+"""One rank's way through a run, for any trainer: needs no torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keepset.attach import attach
+from keepset.checkpoint import Checkpoint
+from keepset.client import Client, PendingValues, Plan, Run, connect
+from keepset.client.errors import AbortedError, KeepsetError
+from keepset.embedded import EmbeddedSampler, start
+from keepset.epoch_lengths import EpochLengths
+from keepset.run_name import run_name
+from keepset.unpruned import UnprunedPlan
+from keepset.world import World, find_world, is_across_machines
+
+_log = logging.getLogger("keepset")
+
+Values = npt.NDArray[Any] | PendingValues
+"""Values of a batch, (B,): an array, or one that is still on its way from a device."""
+
+
+class RankRun:
+    """The plans and reports of one rank. Nothing is asked of a sampler before the first plan is needed.
+
+    `lengths` and `settings` say the same: what `Client.create_run` takes. `run_id` None: the script's name with a
+    digest of its path and settings.
+    `address` None: the embedded sampler, with its data in `data_dir`. `timeout`: seconds to wait for the other ranks.
+    With `on_failure` "unpruned" the training goes on with every sample when the sampler cannot be reached any more.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        lengths: EpochLengths,
+        *,
+        run_id: str | None,
+        address: str | None,
+        data_dir: str | os.PathLike[str] | None,
+        rank: int | None,
+        world_size: int | None,
+        on_failure: str,
+        timeout: float,
+    ) -> None:
+        if on_failure not in ("raise", "unpruned"):
+            raise ValueError(f'on_failure is {on_failure!r}: it must be "raise" or "unpruned"')
+        self.settings = dict(settings)
+        self.lengths = lengths
+        self.run_id = run_id or run_name(self.settings)
+        self.epoch = 0
+        self.position = 0
+        self._has_own_name = run_id is not None
+        self._address = address
+        self._data_dir = data_dir
+        self._world = (rank, world_size)
+        self._on_failure = on_failure
+        self._timeout = timeout
+        self._embedded: EmbeddedSampler | None = None
+        self._client: Client | None = None
+        self._run: Run | None = None
+        self._plan: Plan | UnprunedPlan | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._failure: KeepsetError | None = None
+        self._largest_batch = 0
+        self._is_in_order = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._client is not None:
+            raise TypeError(
+                "a sampler that is in use cannot be pickled or sent to another process: make it there, or before "
+                "its first epoch"
+            )
+        return self.__dict__
+
+    @property
+    def world(self) -> World:
+        return find_world(*self._world)
+
+    @property
+    def run(self) -> Run:
+        """The run as the core client sees it. Makes or finds it for the present epoch."""
+        if self._run is None:
+            self._attach()
+        assert self._run is not None
+        return self._run
+
+    @property
+    def client(self) -> Client:
+        """The connection to the sampler."""
+        if self._client is None:
+            self._client = connect(self._address or self._start_embedded())
+        return self._client
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether the plan of the present epoch is at hand."""
+        return self._plan is not None and self._plan.epoch == self.epoch
+
+    @property
+    def plan(self) -> Plan | UnprunedPlan:
+        """The plan of the present epoch; the first use fetches it, which delivers the reports of the epoch before and
+        waits for the other ranks.
+        """
+        if self._plan is None or self._plan.epoch != self.epoch:
+            self._check_all_reported()
+            self._plan = self._fetch()
+            self.position = self._plan.start_position
+            self._largest_batch = 0
+            self._is_in_order = True
+        return self._plan
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch that is trained next, from 0. Fetches nothing yet."""
+        if epoch < 0:
+            raise ValueError(f"epoch is {epoch}: it must be at least 0")
+        self.epoch = int(epoch)
+
+    def length(self) -> int:
+        """Positions of this rank in the present epoch, or those that are left where it goes on in the middle of it.
+        Waits for nothing.
+        """
+        if self.has_plan and self._plan is not None:
+            return self._plan.position_count - self._plan.start_position
+        if self._failure is not None:
+            return self.lengths.share_out(self.lengths.sample_count, self.world.world_size)
+        positions = self.lengths.position_count(self.epoch, self.world.world_size)
+        resumed = self._checkpoint
+        if resumed and resumed.epoch == self.epoch:
+            return positions - resumed.start_position(self.world.world_size)
+        return positions
+
+    def kept_count(self) -> int:
+        """Samples that the present epoch trains on, over all ranks. Waits for nothing."""
+        if self.has_plan and self._plan is not None:
+            return self._plan.kept_count
+        return self.lengths.sample_count if self._failure is not None else self.lengths.kept_count(self.epoch)
+
+    def report(self, indices: Values | None, losses: Values, metrics: Mapping[str, Values]) -> None:
+        """Hands over the losses of a batch, (B,). `indices` None: they are those of the next positions of the plan."""
+        plan = self.plan
+        count = int(losses.size)
+        self._check_sizes(indices, count, metrics)
+        following = plan.indices[self.position - plan.start_position :][:count]
+        if indices is None:
+            if len(following) < count:
+                raise ValueError(
+                    f"{count} losses were reported, but {len(following)} of the {plan.position_count} positions of "
+                    f"epoch {plan.epoch} are left: "
+                    "report(losses) needs every batch once and in the loader's order; else use report(index, losses), "
+                    "and sampler.set_epoch(epoch) before each epoch"
+                )
+            indices = following
+            self._is_in_order = True
+            self.position += count
+        else:
+            self._is_in_order = False
+            self._advance(plan, following, indices, count)
+        self._largest_batch = max(self._largest_batch, count)
+        if self._failure is not None or isinstance(plan, UnprunedPlan):
+            return
+        try:
+            plan.report(indices, losses, metrics)
+        except KeepsetError as error:
+            self._fail(error)
+
+    def flush(self) -> None:
+        """Waits until every loss handed over is recorded. Raises the run's failure."""
+        if self._run is None or self._failure is not None:
+            return
+        try:
+            self._run.flush()
+        except KeepsetError as error:
+            self._fail(error)
+
+    def finish(self) -> None:
+        """Delivers what is left; rank 0 then closes the run. Every rank calls it; ranks that share no barrier of
+        their own may call it in any order.
+        """
+        self.flush()
+        if self._run is not None and self._failure is None and self.world.rank == 0:
+            self._run.finish()
+
+    def close(self) -> None:
+        """Delivers what is left and lets go of the sampler."""
+        client, self._client, self._run = self._client, None, None
+        embedded, self._embedded = self._embedded, None
+        try:
+            if client is not None:
+                client.close()
+        finally:
+            if embedded is not None:
+                embedded.close()
+
+    def checkpoint(self, *, export: bool) -> Checkpoint:
+        """Where this training stands, once everything handed over is recorded."""
+        if self._plan is None and self._checkpoint is not None and self._checkpoint.epoch == self.epoch:
+            return self._checkpoint
+        self.flush()
+        plan = self._plan if self.has_plan else None
+        position = self.position if plan is not None else 0
+        digest = plan.digest.hex() if isinstance(plan, Plan) and position > 0 else ""
+        return Checkpoint(
+            run_id=self.run_id,
+            epoch=self.epoch,
+            position=position,
+            world_size=self.world.world_size,
+            digest=digest,
+            export=b"".join(self.client.export_run(self.run.run_id)) if export else None,
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Goes on from a checkpoint: the next plan is that of its epoch, from its position, unless another epoch is
+        set before.
+        """
+        if self._has_own_name and checkpoint.run_id != self.run_id:
+            raise ValueError(
+                f"run_id is {self.run_id!r}, but the checkpoint is of run {checkpoint.run_id!r}: give that one, or none"
+            )
+        self.flush()
+        self.run_id = checkpoint.run_id
+        self.epoch = checkpoint.epoch
+        self._checkpoint = checkpoint
+        self._run = self._plan = None
+
+    def _start_embedded(self) -> str:
+        if is_across_machines(self.world):
+            raise ValueError(
+                f"address is None, but the {self.world.world_size} ranks run on several machines, which cannot "
+                f"share an embedded sampler: "
+                'start one sampler (keepset serve --listen 0.0.0.0:50051) and pass address="HOST:50051" on every rank'
+            )
+        self._embedded = start(self._data_dir)
+        return self._embedded.address
+
+    def _attach(self) -> int:
+        attachment = attach(
+            self.client,
+            self.run_id,
+            self.settings,
+            epoch=self.epoch,
+            world=self.world,
+            checkpoint=self._checkpoint,
+            timeout=self._timeout,
+        )
+        self._run = attachment.run
+        return attachment.start_position
+
+    def _fetch(self) -> Plan | UnprunedPlan:
+        if self._failure is not None:
+            return self._unpruned()
+        try:
+            return self._ask()
+        except KeepsetError as error:
+            self._fail(error)
+            return self._unpruned()
+
+    def _ask(self) -> Plan:
+        start_position = 0
+        if self._run is None:
+            start_position = self._attach()
+        elif self._plan is not None and self.epoch < self._plan.epoch:
+            _log.warning(
+                "run %r goes back from epoch %d to the start of epoch %d", self.run_id, self._plan.epoch, self.epoch
+            )
+            self._run.rewind(self.epoch)
+        world = self.world
+        plan = self.run.plan_epoch(
+            self.epoch,
+            rank=world.rank,
+            world_size=world.world_size,
+            start_position=start_position,
+            timeout=self._timeout,
+        )
+        resumed, self._checkpoint = self._checkpoint, None
+        if resumed and start_position > 0 and resumed.digest != plan.digest.hex():
+            raise ValueError(
+                f"the plan of epoch {self.epoch} is not the one that the checkpoint was made in: run "
+                f"{self.run_id!r} had another training since; "
+                "go on from the start of an epoch, or from a checkpoint made with state_dict(export=True)"
+            )
+        return plan
+
+    def _unpruned(self) -> UnprunedPlan:
+        last = self._plan
+        saving = last.saving * (last.epoch + 1) / (self.epoch + 1) if last is not None else 0.0
+        return UnprunedPlan(self.lengths, int(self.settings.get("seed", 0)), self.epoch, self.world, saving)
+
+    def _fail(self, error: KeepsetError) -> None:
+        """Raises, or lets the training go on with every sample."""
+        if error.reason == "STALE_GENERATION":
+            raise AbortedError(
+                f"{error} Another training has taken over run {self.run_id!r} from its epoch on: end this one, or, "
+                "where both are to go on, give each a run_id of its own.",
+                code=error.code,
+                reason=error.reason,
+            ) from error
+        if self._on_failure == "raise" or error.code not in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            raise error
+        self._failure = error
+        _log.warning("the sampler is lost, the training goes on with every sample and without reports: %s", error)
+
+    def _advance(
+        self, plan: Plan | UnprunedPlan, following: npt.NDArray[np.uint32], indices: Values, count: int
+    ) -> None:
+        """Counts what was reported. A loader that keeps the plan's order, as all but few do, is followed exactly,
+        also when it begins the epoch anew.
+        """
+        is_from_start = (
+            isinstance(indices, np.ndarray)
+            and not np.array_equal(following, indices)
+            and np.array_equal(plan.indices[:count], indices)
+        )
+        left = plan.position_count - self.position
+        if left <= 0 or (is_from_start and left < self._largest_batch):
+            raise ValueError(
+                f"every sample of epoch {plan.epoch} has been reported already: call sampler.set_epoch(epoch) "
+                f"before each epoch"
+            )
+        self.position = plan.start_position + count if is_from_start else self.position + min(count, left)
+
+    @staticmethod
+    def _check_sizes(indices: Values | None, count: int, metrics: Mapping[str, Values]) -> None:
+        if count == 0:
+            raise ValueError("losses is empty: report at least one sample")
+        if indices is not None and indices.size != count:
+            raise ValueError(f"losses has {count} values, index {indices.size}: there must be one loss a sample")
+        for name, values in metrics.items():
+            if values.size != count:
+                raise ValueError(
+                    f"metrics[{name!r}] has {values.size} values, losses {count}: there must be one a sample"
+                )
+
+    def _check_all_reported(self) -> None:
+        """An order that is taken for granted must have come to its end, up to a batch that the loader dropped."""
+        plan = self._plan
+        if plan is None or not self._is_in_order or self._largest_batch == 0 or self.epoch != plan.epoch + 1:
+            return
+        left = plan.position_count - self.position
+        if left >= self._largest_batch:
+            raise ValueError(
+                f"epoch {plan.epoch} ended with losses for {self.position} of {plan.position_count} positions: "
+                f"report(losses) needs every batch, "
+                "in the loader's order; else use report(index, losses)"
+            )

@@ -1,0 +1,391 @@
+"""The sampler of a PyTorch DataLoader that trains on a run's plans."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from keepset.checkpoint import Checkpoint
+from keepset.client import PendingValues, Plan, Run
+from keepset.device_values import pending, pending_indices
+from keepset.epoch_lengths import EpochLengths
+from keepset.policies import UCB, Full, Policy
+from keepset.progress import ProgressBar
+from keepset.rank_run import RankRun
+from keepset.unpruned import UnprunedPlan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Index = Tensor | npt.NDArray[Any] | Sequence[int]
+_ITERATED_AT_ONCE = 65_536
+
+
+class Sampler(DistributedSampler[int]):
+    """Gives a DataLoader the samples to train on in each epoch, and takes each batch's losses back.
+
+    ```python
+    sampler = keepset.Sampler(dataset, policy=keepset.UCB(), prune_rate=0.5, epochs=200)
+    loader = DataLoader(keepset.indexed(dataset), batch_size=128, sampler=sampler)
+    for epoch in range(200):
+        sampler.set_epoch(epoch)
+        for index, (x, y) in loader:
+            loss = sampler.report(index, F.cross_entropy(model(x), y, reduction="none"))
+            loss.backward()
+    ```
+
+    Making one asks nothing of the network: the run is made, or found, when the first plan is needed. In a distributed
+    training each rank makes one, with the same arguments. It is a `DistributedSampler` in name only, so that frameworks
+    which shard other samplers leave it alone: it takes part in no collective call.
+
+    Args:
+        data: the data set that is trained on, or its number of samples, N. Indices are 0 to N - 1.
+        policy: the rule that chooses; see `keepset.policies`.
+        prune_rate: share of the data set that is left out, p in [0, 1): floor((1 - p) N) samples are kept. With
+            `Full` it is 0.
+        epochs: epochs that the training will have. Sets the default of `selection_period`; needed by `tail_epochs`
+            and `total_steps`.
+        seed: key of every random choice. The same settings, seed and losses give the same plans.
+        address: HOST:PORT of a sampler; None starts one beside this process, or shares the one of another rank on
+            this machine.
+        run_id: the run's name. None makes one of the script's name and a digest of its path, user and settings, so that
+            a rerun finds its run. Two trainings that are to go on at the same time need names of their own, where
+            script and settings are the same.
+        rank, world_size: None: those of torch.distributed, else RANK and WORLD_SIZE of the environment, else 0 of 1.
+        selection_period: epochs from one selection to the next. None: max(1, round(epochs / 20)), or 10 where
+            `epochs` is None.
+        warmup_epochs, tail_epochs: first and last epochs that train on everything; None: 1.
+        prune_rate_schedule: pairs (first epoch, prune rate), rising.
+        shard_mode: how ranks get equally many positions: "pad" repeats a rank's own first sample, "drop" leaves out
+            the last ones.
+        position_multiple: each rank's positions are brought to a multiple of this. Batch size x accumulation steps:
+            every optimizer step is whole.
+        non_finite: a loss that is NaN or infinite: "ignore" counts it and changes nothing, "reject" refuses its batch.
+        metrics: names of further columns that `report` hands over, for example ["correct", "confidence"].
+        data_dir: where the embedded sampler keeps its runs. None: `keepset-data` beside the script.
+        on_failure: when the sampler cannot be reached past the deadline: "raise", or "unpruned": go on with every
+            sample, with a warning.
+        timeout: seconds that a plan waits for the other ranks.
+        progress: show a bar with kept share and saving (needs tqdm), on rank 0.
+
+    Raises:
+        ValueError: an argument that cannot be right. What only the sampler can know raises a `KeepsetError` when the
+            first plan is fetched.
+    """
+
+    def __init__(
+        self,
+        data: Dataset[Any] | Sized | int,
+        *,
+        policy: Policy | None = None,
+        prune_rate: float | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
+        address: str | None = None,
+        run_id: str | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+        selection_period: int | None = None,
+        warmup_epochs: int | None = None,
+        tail_epochs: int = 0,
+        prune_rate_schedule: Sequence[tuple[int, float]] = (),
+        shard_mode: Literal["pad", "drop"] = "pad",
+        position_multiple: int = 1,
+        non_finite: Literal["ignore", "reject"] = "ignore",
+        metrics: Sequence[str] = (),
+        data_dir: str | os.PathLike[str] | None = None,
+        on_failure: Literal["raise", "unpruned"] = "raise",
+        timeout: float = 600.0,
+        progress: bool = False,
+    ) -> None:
+        policy = UCB() if policy is None else policy
+        if prune_rate is None:
+            prune_rate = 0.0 if isinstance(policy, Full) else 0.5
+        lengths = EpochLengths(
+            sample_count=_sample_count(data),
+            prune_rate=prune_rate,
+            prune_rate_schedule=tuple(prune_rate_schedule),
+            epochs=epochs,
+            warmup_epochs=warmup_epochs,
+            tail_epochs=tail_epochs,
+            shard_mode=shard_mode,
+            position_multiple=position_multiple,
+        )
+        settings: dict[str, Any] = {
+            "sample_count": lengths.sample_count,
+            "policy": policy,
+            "prune_rate": prune_rate,
+            "prune_rate_schedule": lengths.prune_rate_schedule,
+            "epochs": epochs,
+            "seed": seed,
+            "selection_period": selection_period,
+            "warmup_epochs": warmup_epochs,
+            "tail_epochs": tail_epochs,
+            "shard_mode": shard_mode,
+            "position_multiple": position_multiple,
+            "non_finite": non_finite,
+            "metrics": tuple(metrics),
+        }
+        self._run = RankRun(
+            settings,
+            lengths,
+            run_id=run_id,
+            address=address,
+            data_dir=data_dir,
+            rank=rank,
+            world_size=world_size,
+            on_failure=on_failure,
+            timeout=timeout,
+        )
+        self._bar = ProgressBar() if progress else None
+
+    # What a DataLoader and the frameworks ask for.
+
+    @property
+    def rank(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """This process's rank."""
+        return self._run.world.rank
+
+    @property
+    def num_replicas(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """World size, by the name that `DistributedSampler` has for it."""
+        return self._run.world.world_size
+
+    @property
+    def world_size(self) -> int:
+        """Number of data-parallel workers."""
+        return self._run.world.world_size
+
+    @property
+    def epoch(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The epoch that `len()` and `iter()` are of."""
+        return self._run.epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Says which epoch is trained next, from 0. Asks nothing of the sampler yet; to be called before each epoch's
+        `iter(loader)`.
+        """
+        self._run.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Positions of this rank in the epoch; in an epoch that is resumed in its middle, those that are left. Waits
+        for nothing.
+        """
+        return self._run.length()
+
+    def __iter__(self) -> Iterator[int]:
+        """The indices of the epoch for this rank, in training order. The first time in an epoch it delivers the
+        losses of the epoch before and waits for the other ranks.
+        """
+        return iterate(self._run.plan.indices)
+
+    # Losses.
+
+    @overload
+    def report(self, index: Tensor, /, *, metrics: Mapping[str, Any] | None = None, score: Any = None) -> Tensor: ...
+    @overload
+    def report(
+        self, index: Index, losses: Tensor, *, metrics: Mapping[str, Any] | None = None, score: Any = None
+    ) -> Tensor: ...
+    def report(
+        self,
+        index: Index,
+        losses: Tensor | None = None,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        score: Any = None,
+    ) -> Tensor:
+        """Hands over a batch's losses and returns their mean, to back-propagate.
+
+        Copies and returns: it waits neither for the network nor for the GPU, but where the queue of reports is full.
+
+        Args:
+            index: the samples of the batch, (B,) integers: what `keepset.indexed` put beside them. Left out, as in
+                `report(losses)`, the batch is the next one of the plan: right only where every batch is reported once
+                and in the loader's order.
+            losses: un-reduced training loss of each sample, (B,), any float dtype; `reduction="none"`.
+                `keepset.per_sample` and `keepset.per_object` bring other shapes to this one.
+            metrics: further columns, by name, (B,) each: those that the sampler was made with, for example
+                `{"correct": keepset.scores.correct(logits, y)}`.
+            score: (B,) what the policy is to judge by in the place of the losses, for example
+                `keepset.scores.el2n(logits, y)`.
+
+        Returns:
+            The mean loss, a float32 scalar that can be differentiated.
+
+        Raises:
+            ValueError: shapes that do not fit, or an epoch that was reported whole: `set_epoch` is missing.
+            KeepsetError: the run has failed: a report was refused, or the sampler was out of reach past the deadline.
+        """
+        if losses is None:
+            if not isinstance(index, Tensor):
+                raise ValueError("report(losses) needs a tensor of losses, report(index, losses) both")
+            losses, indices = index, None
+        else:
+            indices = pending_indices(index)
+        judged = pending(losses) if score is None else _column("score", score)
+        columns = {name: _column(f"metrics[{name!r}]", values) for name, values in (metrics or {}).items()}
+        self._run.report(indices, judged, columns)
+        if self._bar is not None:
+            self._bar.update(self._run, judged.size)
+        return losses.mean(dtype=torch.float32)
+
+    def report_batch_loss(self, index: Index, loss: Tensor) -> Tensor:
+        """Hands over the mean loss of a batch as the loss of each of its samples, for a model that tells no more, and
+        returns it.
+
+        A sample's statistics then follow those of the batches that it was in: weaker than its own loss, and free.
+
+        Args:
+            index: (B,) the samples of the batch.
+            loss: the batch's mean loss, a scalar.
+        """
+        if loss.numel() != 1:
+            raise ValueError(
+                f"loss has the shape {tuple(loss.shape)}: report_batch_loss takes the batch's mean; for a loss per "
+                f"sample call report(index, losses)"
+            )
+        self.report(index, loss.detach().reshape(1).expand(len(index)))
+        return loss
+
+    def flush(self) -> None:
+        """Waits until every loss handed over is recorded. Raises KeepsetError where that cannot be."""
+        self._run.flush()
+
+    def finish(self) -> None:
+        """Closes the run after the last epoch: it takes no more losses and can be read. To be called on every rank;
+        not needed, but tells everyone that the training is over.
+        """
+        self._run.finish()
+
+    def close(self) -> None:
+        """Delivers what is left and lets go of the sampler; the end of the process does it too."""
+        if self._bar is not None:
+            self._bar.close()
+        self._run.close()
+
+    # How long it takes, and what it saves.
+
+    def steps_per_epoch(self, batch_size: int, drop_last: bool = False) -> int:
+        """Batches of this rank in the present epoch, whole. Exact for every policy that keeps floor((1 - p) N)
+        samples, as all present ones do.
+        """
+        return self._run.lengths.step_count(self.epoch, self.world_size, batch_size, drop_last)
+
+    def total_steps(self, batch_size: int, epochs: int | None = None, drop_last: bool = False) -> int:
+        """Batches of this rank over the first `epochs` epochs (None: all), for a learning-rate schedule. As exact as
+        `steps_per_epoch`.
+        """
+        epochs = self._run.lengths.epochs if epochs is None else epochs
+        if epochs is None:
+            raise ValueError("epochs is None: give it here or to Sampler(epochs=...)")
+        return sum(
+            self._run.lengths.step_count(epoch, self.world_size, batch_size, drop_last) for epoch in range(epochs)
+        )
+
+    @property
+    def kept_fraction(self) -> float:
+        """Share of the data set that the present epoch trains on, in (0, 1]."""
+        return self._run.kept_count() / self._run.lengths.sample_count
+
+    @property
+    def saving(self) -> float:
+        """Share of the data set left out so far, the present epoch included: 1 - samples planned / (epochs x N), in
+        [0, 1).
+        """
+        return self._run.plan.saving if self._run.has_plan else self._run.lengths.saving(self.epoch + 1)
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self._run.run_id
+
+    @property
+    def run(self) -> Run:
+        """The run by the core client: its info, its settings, its progress."""
+        return self._run.run
+
+    @property
+    def plan(self) -> Plan | UnprunedPlan:
+        """The present epoch's plan: why it keeps what it keeps, its digest, its indices."""
+        return self._run.plan
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draws kept share and saving over the epochs, and how often the samples were kept (needs matplotlib).
+        `path`: a file to write it to as well.
+        """
+        from keepset.plot import plot_run
+
+        self.flush()
+        return plot_run(self._run, path)
+
+    def __repr__(self) -> str:
+        settings = self._run.settings
+        kept = self._run.kept_count()
+        rate = f"{type(settings['policy']).__name__}, prune rate {settings['prune_rate']:g}"
+        return (
+            f"keepset.Sampler(run {self.run_id!r}, {rate}, epoch {self.epoch}: {kept:,} of "
+            f"{self._run.lengths.sample_count:,} samples, "
+            f"saving {100 * self.saving:.1f} %)"
+        )
+
+    # Checkpoints.
+
+    def state_dict(self, *, export: bool = False) -> dict[str, Any]:
+        """Where the training stands: plain values, and one uint8 tensor with `export`. Waits until all losses handed
+        over are recorded.
+
+        It is the same on all ranks that have reported equally many samples. Call it on every rank and save rank 0's:
+        then no rank's losses are still on their way. To be called between two batches, also in the middle of an epoch.
+
+        Args:
+            export: with the run's whole state, about 26 bytes a sample: the training can then go on with another
+                sampler, on another machine.
+        """
+        checkpoint = self._run.checkpoint(export=export)
+        state = checkpoint.to_dict()
+        if checkpoint.export is not None:
+            state["export"] = torch.frombuffer(bytearray(checkpoint.export), dtype=torch.uint8)
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Goes on from a `state_dict`: the run is taken back to where it was then, when the next plan is fetched. To be
+        called on every rank, before the epoch's `iter(loader)`; `set_epoch` of another epoch than `sampler.epoch`
+        begins that one at its start.
+
+        Raises ValueError for a state that is none, or of another run than `run_id` names.
+        """
+        export = state_dict.get("export")
+        data = None if export is None else export.cpu().numpy().tobytes()
+        self._run.restore(Checkpoint.from_dict(state_dict, data))
+
+
+def iterate(indices: npt.NDArray[np.uint32]) -> Iterator[int]:
+    """Python's own integers, which every data set takes, made a piece at a time."""
+    for start in range(0, len(indices), _ITERATED_AT_ONCE):
+        yield from indices[start : start + _ITERATED_AT_ONCE].tolist()
+
+
+def _sample_count(data: Dataset[Any] | Sized | int) -> int:
+    if isinstance(data, int):
+        count = data
+    elif isinstance(data, Sized):
+        count = len(data)
+    else:
+        raise ValueError(
+            f"data is a {type(data).__name__} without a length: pass a map-style data set, or its number of samples"
+        )
+    if count < 1:
+        raise ValueError(f"data has {count} samples: it must have at least 1")
+    return count
+
+
+def _column(name: str, values: Any) -> npt.NDArray[np.float32] | PendingValues:
+    return pending(torch.as_tensor(values), name)

@@ -1,0 +1,73 @@
+"""One rank of a DDP training for test_distributed.py: trains, and writes what it saw as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+import keepset
+from support.training import losses_of, make_loader
+
+
+def main(settings: dict[str, Any], out: Path) -> None:
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    torch.manual_seed(0)
+    count, batch_size, accumulation = settings["count"], settings["batch_size"], settings.get("accumulation", 1)
+    sampler = keepset.Sampler(
+        count,
+        prune_rate=settings.get("prune_rate", 0.5),
+        epochs=settings["epochs"],
+        selection_period=1,
+        address=settings.get("address"),
+        data_dir=settings.get("data_dir"),
+        run_id=settings["run_id"],
+        position_multiple=settings.get("position_multiple", 1),
+        timeout=settings.get("timeout", 60),
+    )
+    if (state := settings.get("state")) is not None:
+        sampler.load_state_dict(state)
+    model = DistributedDataParallel(torch.nn.Linear(1, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    loader = make_loader(sampler, count, batch_size, num_workers=settings.get("workers", 0))
+    trained: list[list[int]] = []
+    lengths: list[int] = []
+    steps = 0
+    for epoch in range(settings.get("first_epoch", 0), settings["epochs"]):
+        sampler.set_epoch(epoch)
+        lengths.append(len(sampler))
+        trained.append([])
+        for number, (index, x) in enumerate(loader):
+            if (epoch, number) == tuple(settings.get("stop_at", ())):
+                state = sampler.state_dict()
+                if rank == 0:
+                    (out / "state.json").write_text(json.dumps(state))
+                break
+            if (epoch, number, rank) == tuple(settings.get("die_at", ())):
+                os._exit(9)
+            output = model(x.float().reshape(-1, 1) / count).flatten()
+            loss = sampler.report(index, output * 0 + losses_of(index, epoch))
+            (loss / accumulation).backward()
+            if (number + 1) % accumulation == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+                steps += 1
+            trained[-1].extend(index.tolist())
+        else:
+            continue
+        break
+    sampler.flush()
+    (out / f"rank{rank}.json").write_text(json.dumps({"trained": trained, "lengths": lengths, "steps": steps}))
+    sampler.close()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,29 @@
+"""Starts a program in several ranks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def torchrun(program: Path, arguments: list[str], ranks: int, *, seconds: float = 90, check: bool = True) -> str:
+    """Runs `program` under torchrun on this machine; its output, both streams. With `check` a rank that fails is an
+    assertion with that text.
+    """
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", str(program)]
+    # Each rank takes one core: torch would else start a thread a core in each.
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent / 'src'}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.returncode == 0 or not check, done.stdout
+    return done.stdout
