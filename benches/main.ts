@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { disk } from './disk/disk.js'
 import { durableReports } from './durable-reports/durable-reports.js'
+import { pytorch } from './pytorch/pytorch.js'
 import { recovery } from './recovery/recovery.js'
 import type { Bench } from './support/bench.js'
 import { describeMachine } from './support/machine.js'
 
-const benches: readonly Bench[] = [durableReports, recovery, disk]
+const benches: readonly Bench[] = [durableReports, recovery, disk, pytorch]
 
 const folder = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
