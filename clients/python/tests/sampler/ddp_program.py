@@ -1,15 +1,16 @@
-"""One rank of a DDP training for test_distributed.py: trains, and writes what it saw as JSON."""
+"""One rank of a DDP or FSDP training for test_distributed.py: trains, and writes what it saw as JSON."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import keepset
@@ -34,7 +35,11 @@ def main(settings: dict[str, Any], out: Path) -> None:
     )
     if (state := settings.get("state")) is not None:
         sampler.load_state_dict(state)
-    model = DistributedDataParallel(torch.nn.Linear(1, 1))
+    model: torch.nn.Module = torch.nn.Linear(1, 1)
+    if settings.get("fsdp"):
+        fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+    else:
+        model = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     loader = make_loader(sampler, count, batch_size, num_workers=settings.get("workers", 0))
     trained: list[list[int]] = []
@@ -50,8 +55,6 @@ def main(settings: dict[str, Any], out: Path) -> None:
                 if rank == 0:
                     (out / "state.json").write_text(json.dumps(state))
                 break
-            if (epoch, number, rank) == tuple(settings.get("die_at", ())):
-                os._exit(9)
             output = model(x.float().reshape(-1, 1) / count).flatten()
             loss = sampler.report(index, output * 0 + losses_of(index, epoch))
             (loss / accumulation).backward()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 import keepset
 from support.sampler_process import SamplerProcess
-from support.torchrun import torchrun
+from support.torchrun import program_environment, torchrun
 
 PROGRAM = Path(__file__).parent / "ddp_program.py"
 N = 101
@@ -35,6 +38,12 @@ def test_two_ranks_share_each_epoch_out(sampler: SamplerProcess, run_id: str, tm
         assert sum(both.values()) == 2 * seen[0]["lengths"][epoch]
     with keepset.connect(sampler.address) as client:
         assert client.get_run(run_id).progress.observations == 201
+
+
+def test_fsdp_takes_the_same_path(sampler: SamplerProcess, run_id: str, tmp_path: Path) -> None:
+    seen = train(2, tmp_path, address=sampler.address, run_id=run_id, fsdp=True)
+    assert seen[0]["steps"] == seen[1]["steps"] == 7 + 4 + 4
+    assert len({*seen[0]["trained"][1], *seen[1]["trained"][1]}) == 50
 
 
 def test_the_same_samples_are_kept_with_any_number_of_ranks(
@@ -72,11 +81,22 @@ def test_goes_on_with_another_number_of_ranks(sampler: SamplerProcess, run_id: s
         assert kept == sorted(whole[0]["trained"][2])
 
 
-def test_names_the_rank_that_is_missing(sampler: SamplerProcess, run_id: str, tmp_path: Path) -> None:
-    settings = {"count": N, "batch_size": 8, "epochs": 3, "address": sampler.address, "run_id": run_id, "timeout": 3}
-    # Without the launcher's own watch: rank 1 is never started.
-    output = torchrun(PROGRAM.with_name("lonely_program.py"), [json.dumps(settings)], 1, check=False)
-    assert "DeadlineError" in output and "rank 1" in output
+def test_names_the_rank_that_died(sampler: SamplerProcess, run_id: str) -> None:
+    """Rank 1 dies in mid-epoch, and no launcher is there to end rank 0: it does not wait for ever."""
+    settings = {"count": N, "address": sampler.address, "run_id": run_id, "timeout": 3}
+    command = [sys.executable, str(PROGRAM.with_name("dying_program.py")), json.dumps(settings)]
+    ranks = [
+        subprocess.Popen(
+            command,
+            env={**program_environment(), "RANK": str(rank), "WORLD_SIZE": "2"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    errors = [rank.communicate(timeout=60)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [1, 9]
+    assert re.search(r"DeadlineError: .*\brank 1\b", errors[0]), errors[0]
 
 
 def test_ranks_of_one_machine_share_an_embedded_sampler(run_id: str, tmp_path: Path) -> None:
