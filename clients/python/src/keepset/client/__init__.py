@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Before gRPC is loaded, which takes it when it starts. Its fork handlers write a line for each fork, and with them a
+# child may abort when it collects what its parent left of a call. It needs none: no child uses a client of its parent.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 from keepset.client.client import Client, connect
 from keepset.client.errors import (
     AbortedError,
