@@ -11,7 +11,7 @@ from typing import Any
 
 from keepset.checkpoint import Checkpoint
 from keepset.client import Client, Run, RunInfo
-from keepset.client.errors import PreconditionError, RunExistsError, RunNotFoundError
+from keepset.client.errors import PreconditionError, RunNotFoundError
 from keepset.world import World
 
 _log = logging.getLogger("keepset")
@@ -45,13 +45,14 @@ def attach(
     """
     resumed = checkpoint if checkpoint is not None and checkpoint.epoch == epoch else None
     start_position = resumed.start_position(world.world_size) if resumed else 0
-    if checkpoint and checkpoint.export is not None:
-        _import_if_gone(client, run_id, checkpoint.export)
-    run = client.create_run(run_id, **settings)
-    info = run.info()
-    if checkpoint and checkpoint.export is not None and _needs_export(info, epoch, start_position):
-        run, info = _restore(client, run_id, checkpoint.export, epoch, start_position, world, timeout)
-    if resumed and start_position > 0 and _is_in_epoch(info, resumed, world):
+    is_exact = resumed is not None and start_position > 0 and resumed.world_size == world.world_size
+    if checkpoint is not None and checkpoint.export is not None:
+        need = _Need(epoch, is_exact)
+        run, info = _restored(client, run_id, settings, checkpoint.export, need=need, world=world, timeout=timeout)
+    else:
+        run = client.create_run(run_id, **settings)
+        info = run.info()
+    if is_exact and info.next_epoch == epoch + 1 and info.state == "active":
         return Attachment(run, start_position)
     if info.next_epoch != epoch or info.state != "active":
         if epoch not in info.epoch_starts:
@@ -61,54 +62,69 @@ def attach(
     return Attachment(run, start_position)
 
 
-def _is_in_epoch(info: RunInfo, checkpoint: Checkpoint, world: World) -> bool:
-    is_planned = info.next_epoch == checkpoint.epoch + 1 and info.state == "active"
-    return is_planned and checkpoint.world_size == world.world_size
+@dataclass(frozen=True)
+class _Need:
+    """Where the training goes on."""
+
+    epoch: int
+    is_exact: bool
+    """In the middle of the epoch, with its losses so far: possible for the world size of before only."""
+
+    def of_export(self, info: RunInfo) -> bool:
+        """Whether only the state in the checkpoint brings the run there."""
+        if self.is_exact:
+            return info.next_epoch != self.epoch + 1
+        return info.next_epoch != self.epoch and self.epoch not in info.epoch_starts
 
 
-def _needs_export(info: RunInfo, epoch: int, start_position: int) -> bool:
-    """Whether only the state in the checkpoint brings the run to where the training stands, with the losses of the
-    epoch so far.
-    """
-    if start_position > 0:
-        return info.next_epoch != epoch + 1
-    return info.next_epoch != epoch and epoch not in info.epoch_starts
-
-
-def _import_if_gone(client: Client, run_id: str, export: bytes) -> None:
-    try:
-        client.get_run(run_id)
-    except RunNotFoundError:
-        _import(client, run_id, export)
-
-
-def _import(client: Client, run_id: str, export: bytes) -> None:
-    try:
-        client.import_run([export], run_id=run_id)
-    except RunExistsError:
-        _log.debug("another rank has imported run %r", run_id)
-
-
-def _restore(
-    client: Client, run_id: str, export: bytes, epoch: int, start_position: int, world: World, timeout: float
+def _restored(
+    client: Client,
+    run_id: str,
+    settings: Mapping[str, Any],
+    export: bytes,
+    *,
+    need: _Need,
+    world: World,
+    timeout: float,
 ) -> tuple[Run, RunInfo]:
-    """Puts the state of a checkpoint in the place of the run: rank 0 does it, the others wait for it."""
-    if world.rank == 0:
+    """The run, with the state of a checkpoint if it needs that: rank 0 sees to it, the others wait for it, and make
+    no run in between.
+    """
+    if world.rank != 0:
+        return _wait_for_rank_0(client, run_id, need, timeout)
+    if not _is_there(client, run_id):
+        client.import_run([export], run_id=run_id)
+    run = client.create_run(run_id, **settings)
+    info = run.info()
+    if need.of_export(info):
         _log.warning("run %r takes the state that is in the checkpoint; what it had is forgotten", run_id)
         client.delete_run(run_id)
-        _import(client, run_id, export)
+        run = client.import_run([export], run_id=run_id)
+        info = run.info()
+    return run, info
+
+
+def _wait_for_rank_0(client: Client, run_id: str, need: _Need, timeout: float) -> tuple[Run, RunInfo]:
     deadline = time.monotonic() + timeout
     while True:
         with contextlib.suppress(RunNotFoundError):
             run = client.attach_run(run_id)
             info = run.info()
-            if world.rank == 0 or not _needs_export(info, epoch, start_position):
+            if not need.of_export(info):
                 return run, info
         if time.monotonic() > deadline:
             raise TimeoutError(
                 f"rank 0 did not restore run {run_id!r} within {timeout:g} s: call load_state_dict() on every rank"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _is_there(client: Client, run_id: str) -> bool:
+    try:
+        client.get_run(run_id)
+    except RunNotFoundError:
+        return False
+    return True
 
 
 def _tell_rewind(info: RunInfo, epoch: int, start_position: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,29 @@ def test_goes_on_at_another_sampler_with_the_runs_state(
     state = through_a_file(first.state_dict(export=True))
     orders = go_on(make(file_sampler.address, run_id), state)
     assert part + orders[0] == undisturbed[2] and orders[1:] == undisturbed[3:]
+
+
+@pytest.mark.parametrize("batches", [0, 3])
+def test_ranks_go_on_at_another_sampler_whichever_comes_first(
+    sampler: SamplerProcess, file_sampler: SamplerProcess, run_id: str, undisturbed: list[list[int]], batches: int
+) -> None:
+    """Rank 0 brings the run, and rank 1 waits for it; from one rank to two, which rewinds an epoch in its middle."""
+    first = make(sampler.address, run_id)
+    loader = make_loader(first, N)
+    for epoch in range(2):
+        train_epoch(first, loader, epoch)
+    train_epoch(first, loader, 2, stop_after=batches)
+    state = through_a_file(first.state_dict(export=True))
+    with ThreadPoolExecutor(2) as threads:
+        later = threads.submit(lambda: list(load(make(file_sampler.address, run_id, rank=1, world_size=2), state)))
+        own = list(load(make(file_sampler.address, run_id, rank=0, world_size=2), state))
+        both = own + later.result()
+    assert Counter(both) == Counter(undisturbed[2][batches * 8 :])
+
+
+def load(sampler: keepset.Sampler, state: dict[str, Any]) -> keepset.Sampler:
+    sampler.load_state_dict(state)
+    return sampler
 
 
 @pytest.mark.parametrize("batches", [0, 3])
