@@ -95,13 +95,14 @@ async function bundle(outdir) {
   return Object.keys(metafile.inputs).map((path) => join(root, path))
 }
 
-/** The licence of a package as its own file has it, or else as its package.json names it. */
-function licenceOf(folder) {
+/** The licence of a package: its own file, or ours in scripts/licences where it comes without one. */
+function licenceOf(name, folder) {
   const file = readdirSync(folder).find((name) => /^(licen[cs]e|copying)/i.test(name))
-  const { license, author } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  if (file) return readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim()
-  if (!license) throw new Error(`${folder} tells no licence`)
-  return `${license}${author ? `, by ${author.name ?? author}` : ''} (the package has no licence file)`
+  const ours = join(root, 'scripts/licences', `${name}.txt`)
+  if (!file && !existsSync(ours)) throw new Error(`${folder} has no licence file: put its licence into ${ours}`)
+  return readFileSync(file ? join(folder, file) : ours, 'utf8')
+    .replaceAll('\r\n', '\n')
+    .trim()
 }
 
 function thirdPartyLicences(files) {
@@ -110,9 +111,9 @@ function thirdPartyLicences(files) {
   )
   const parts = folders.map((folder) => {
     const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    return `${name} ${version}\n\n${licenceOf(folder)}\n`
+    return `${name} ${version}\n\n${licenceOf(name, folder)}\n`
   })
-  return parts.toSorted().join(`\n${'-'.repeat(80)}\n\n`)
+  return [...new Set(parts)].sort().join(`\n${'-'.repeat(80)}\n\n`)
 }
 
 async function main(outdir) {

@@ -4,7 +4,7 @@ import { runWithCounts } from './run-with-counts.mjs'
 import { root, run } from './setup.mjs'
 
 /** What runs on every Python that Keepset supports, with requirements/core.txt alone. */
-export const CORE_TESTS = ['clients/python/tests/client']
+export const CORE_TESTS = ['clients/python/tests/client', 'clients/python/tests/embedded']
 
 /** Two processes at a time, the tests of a file in the same one, where they share what they set up. */
 export const IN_PARALLEL = ['-n', '2', '--dist', 'loadfile']

@@ -128,6 +128,9 @@ test('brings the file lock for every platform, and the licences of all that is i
   for (const name of Object.keys(dependencies).filter((name) => !name.startsWith('@keepset/'))) {
     expect(licences).toMatch(new RegExp(`^${name} [0-9]`, 'm'))
   }
+  const granted =
+    /permission is hereby granted|permission to use, copy|Apache License\s+Version 2\.0|Redistribution and use/i
+  for (const part of licences.split(`\n${'-'.repeat(80)}\n\n`)) expect(part).toMatch(granted)
   expect(await readFile(join(bundle, 'LICENSE'), 'utf8')).toBe(await readFile(join(root, 'LICENSE'), 'utf8'))
 })
 

@@ -47,3 +47,9 @@ def test_what_is_pinned_is_installed_and_what_it_needs_is_pinned() -> None:
 def test_the_package_is_built_with_what_its_own_file_asks_for() -> None:
     build_system = (PACKAGE / "pyproject.toml").read_text().partition("[project]")[0]
     assert f'requires = ["hatchling=={PINS["hatchling"]}"]' in build_system
+
+
+def test_the_oldest_python_can_install_the_package_from_its_sources() -> None:
+    """It gets core.txt alone."""
+    core = (PACKAGE / "requirements/core.txt").read_text()
+    assert {f"hatchling=={PINS['hatchling']}", f"editables=={PINS['editables']}"} <= set(core.splitlines())

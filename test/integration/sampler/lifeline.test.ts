@@ -51,7 +51,7 @@ test('the sampler drains and exits 0 when the last process that held it was kill
 test('the sampler exits 0 when nobody came to hold it', async () => {
   const { sampler } = await serve()
   expect(await sampler.ended).toMatchObject({ code: 0, stderr: '' })
-  expect(sampler.log[1]).toMatchObject({ msg: 'lifeline let go', reason: 'nobody connected within 10 s' })
+  expect(sampler.log[1]).toMatchObject({ msg: 'lifeline let go', reason: 'nobody connected within 5 s' })
 })
 
 test('a holder sees the end of a sampler that was told to stop, and the process does not stop twice', async () => {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.environments import make_environment
 from support.sampler_process import SamplerProcess
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -64,25 +65,6 @@ def find_python(minor: int) -> str | None:
         if found.stdout.strip() == str(minor):
             return candidate
     return None
-
-
-def make_environment(python: str, folder: Path, packages: list[str]) -> str:
-    """The Python of a new environment with `packages` and nothing else."""
-    subprocess.run([python, "-m", "venv", str(folder)], check=True, timeout=60)
-    interpreter = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    install = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
-    installed = subprocess.run(
-        [*install, *packages],
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    if installed.returncode != 0:
-        unreachable = ("NewConnectionError", "No matching distribution", "ConnectionError", "Temporary failure")
-        if any(text in installed.stderr for text in unreachable) and not os.environ.get("CI"):
-            pytest.skip(f"pip cannot get {packages} here: {installed.stderr.strip().splitlines()[-1]}")
-        pytest.fail(installed.stderr)
-    return interpreter
 
 
 @pytest.mark.timeout(300)

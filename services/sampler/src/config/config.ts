@@ -78,7 +78,7 @@ export const settings: readonly Setting[] = [
     placeholder: 'HOST:PORT',
     fallback: 'off',
     description:
-      'address that keeps the sampler alive: it ends when nobody is connected there any more, or nobody came within 10 s; port 0 takes a free one',
+      'address that keeps the sampler alive: it ends when nobody is connected there any more, or nobody came within 5 s; port 0 takes a free one',
   },
   {
     name: 'store',

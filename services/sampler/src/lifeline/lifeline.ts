@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 
-/** How long a sampler waits for its first holder. */
-const FIRST_HOLDER_SECONDS = 10
+/** How long a sampler waits for its first holder: half of what a start may take, since one that was killed keeps the next one out for so long. */
+const FIRST_HOLDER_SECONDS = 5
 /** A holder that says nothing for so long is probed, so that one whose machine was lost without a word counts as gone. */
 const PROBE_SECONDS = 10
 

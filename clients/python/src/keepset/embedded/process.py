@@ -15,7 +15,8 @@ from typing import Any
 from keepset.embedded.errors import DataDirInUseError, EmbeddedSamplerError
 from keepset.embedded.service import Service
 
-# Calls that are under way when the last holder is gone have nobody who waits for them: a short drain, so that the next start of the same directory need not wait long.
+# Calls that are under way when the last holder is gone have nobody who waits for them: a short drain, so that the next
+# start of the same directory need not wait long.
 _DRAIN_SECONDS = "2"
 _POLL_SECONDS = 0.005
 _TAIL_LINES = 10
@@ -34,11 +35,12 @@ def rotate_log(data_dir: Path) -> None:
 
 
 def launch(node: str, service: Service, data_dir: Path, deadline: float) -> dict[str, Any]:
-    """Starts a sampler and waits until it listens, up to `deadline` of time.monotonic(). Returns the line that it logs then.
+    """Starts a sampler and waits until it listens, up to `deadline` of time.monotonic(). Returns the line that it logs
+    then.
 
     It is in a session of its own, so that Ctrl-C ends the trainer and not the sampler before it. What it writes goes to
-    a file: nobody has to read it, as a pipe would need. Raises DataDirInUseError where another sampler has the directory,
-    and EmbeddedSamplerError where it ended or did not listen in time.
+    a file: nobody has to read it, as a pipe would need. Raises DataDirInUseError where another sampler has the
+    directory, and EmbeddedSamplerError where it ended or did not listen in time.
     """
     free = "127.0.0.1:0"
     command = [node, str(service.main), "serve", "--listen", free, "--http", free, "--lifeline", free]
@@ -64,18 +66,26 @@ def launch(node: str, service: Service, data_dir: Path, deadline: float) -> dict
             start_new_session=True,
             creationflags=_creation_flags(),
         )
+    try:
+        listening = _wait_until_listening(process, path, start, deadline)
+    except BaseException:  # an interrupt as well: nobody would hold it
+        process.kill()
+        process.wait()
+        raise
+    # Takes the exit code when there is one, so that no zombie stays.
+    threading.Thread(target=process.wait, name="keepset-embedded", daemon=True).start()
+    return listening
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], path: Path, start: int, deadline: float) -> dict[str, Any]:
     while True:
         has_ended = process.poll() is not None
         listening = _listening(path, start)
         if listening is not None:
-            # Takes the exit code when there is one, so that no zombie stays.
-            threading.Thread(target=process.wait, name="keepset-embedded", daemon=True).start()
             return listening
         if has_ended:
             raise _failure(f"ended with exit code {process.returncode} before it listened", path, start)
         if time.monotonic() >= deadline:
-            process.kill()
-            process.wait()
             raise _failure("did not listen in time", path, start)
         time.sleep(_POLL_SECONDS)
 
@@ -107,10 +117,10 @@ def _listening(path: Path, start: int) -> dict[str, Any] | None:
 def _failure(what: str, path: Path, start: int) -> EmbeddedSamplerError:
     text = _read(path, start).decode(errors="replace").strip()
     tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
-    if "is in use by another sampler" in tail:
+    if "is in use by another sampler" in text:
         return DataDirInUseError(f"data_dir is {str(path.parent)!r}, which another sampler has:\n{tail}")
     remedy = ""
-    if "Cannot find addon" in tail or "Cannot load addon" in tail:
+    if "Cannot find addon" in text or "Cannot load addon" in text:
         remedy = (
             ". Its lock for the data directory was not built for this system: "
             "start a sampler elsewhere, for example in a container, and pass its address="

@@ -17,19 +17,30 @@ class SamplerRecord(NamedTuple):
     pid: int
     version: str
     instance: str
+    directory: str
+    """The directory itself, whatever its name: a copy has the record too, but not the sampler."""
 
 
 def _path(data_dir: Path) -> Path:
     return data_dir / "embedded.json"
 
 
+def identity(data_dir: Path) -> str:
+    """Tells a directory from its copies; it stays the same when the directory is renamed, or seen by another path."""
+    status = data_dir.stat()
+    return f"{status.st_dev}:{status.st_ino}"
+
+
 def read_record(data_dir: Path) -> SamplerRecord | None:
-    """None if there is no record, or none that can be read."""
+    """None if there is no record of this directory, or none that can be read."""
     try:
         facts: Any = json.loads(_path(data_dir).read_text(encoding="utf-8"))
         pid = int(facts["pid"])
-        return SamplerRecord(pid=pid, **{name: str(facts[name]) for name in SamplerRecord._fields if name != "pid"})
-    except (OSError, ValueError, KeyError, TypeError):
+        others = {name: str(facts[name]) for name in SamplerRecord._fields if name != "pid"}
+        record = SamplerRecord(pid=pid, **others)
+        return record if record.directory == identity(data_dir) else None
+    # OverflowError: a number without end. RecursionError: brackets without end.
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -14,11 +14,11 @@ from keepset.embedded.errors import DataDirInUseError, EmbeddedSamplerError
 from keepset.embedded.lifeline import Lifeline, hold
 from keepset.embedded.node import find_node
 from keepset.embedded.process import launch, rotate_log
-from keepset.embedded.record import SamplerRecord, read_record, write_record
+from keepset.embedded.record import SamplerRecord, identity, read_record, write_record
 from keepset.embedded.service import Service, read_service
 
-# How long a sampler that is recorded may take to answer. One that selects among many millions of samples is busy for longer;
-# it is then asked again.
+# How long a sampler that is recorded may take to answer. One that selects among many millions of samples is busy for
+# longer; it is then asked again.
 _GREETING_SECONDS = 2.0
 _RETRY_SECONDS = 0.1
 
@@ -31,13 +31,21 @@ class _Hold:
         self.lifeline = lifeline
         self.count = 0
 
+    def is_of(self, directory: Path) -> bool:
+        """Whether the sampler still runs, for the directory that is there now."""
+        try:
+            return self.lifeline.is_alive and self.record.directory == identity(directory)
+        except OSError:
+            return False
+
 
 _guard = threading.Lock()
 _holds: dict[Path, _Hold] = {}
 
 
 class EmbeddedSampler:
-    """A hold on the sampler of a data directory: that runs at least until `close()`, or until this process ends, however it ends.
+    """A hold on the sampler of a data directory: that runs at least until `close()`, or until this process ends,
+    however it ends.
 
     It is not for a forked child, which calls `start()` for a hold of its own.
     """
@@ -53,7 +61,8 @@ class EmbeddedSampler:
         held.count += 1
 
     def close(self) -> None:
-        """Lets go. The sampler ends when nobody holds it any more, in this process or another. Does nothing the second time."""
+        """Lets go. The sampler ends when nobody holds it any more, in this process or another. Does nothing the second
+        time."""
         with _guard:
             held, self._hold = self._hold, None
             if held is None:
@@ -77,8 +86,8 @@ class EmbeddedSampler:
 def start(data_dir: str | os.PathLike[str] | None = None, *, timeout: float = 10.0) -> EmbeddedSampler:
     """Holds the sampler of a data directory, and starts it if it does not run yet.
 
-    All processes of this machine that call it with the same directory share one sampler, and so do all calls in one process;
-    a sampler that ended is started again, and finds the runs that are in the directory.
+    All processes of this machine that call it with the same directory share one sampler, and so do all calls in one
+    process; a sampler that ended is started again, and finds the runs that are in the directory.
 
     Args:
         data_dir: where the sampler keeps its runs; made if it is not there. None: `keepset-data` beside the script, or
@@ -93,7 +102,7 @@ def start(data_dir: str | os.PathLike[str] | None = None, *, timeout: float = 10
     directory = Path(default_data_dir() if data_dir is None else data_dir).resolve()
     with _guard:
         held = _holds.get(directory)
-        if held is None or not held.lifeline.is_alive:
+        if held is None or not held.is_of(directory):
             held = _holds[directory] = _hold_shared(directory, deadline)
         return EmbeddedSampler(directory, held)
 
@@ -106,18 +115,20 @@ def _hold_shared(directory: Path, deadline: float) -> _Hold:
             return _join_or_launch(directory, deadline)
     except Timeout as error:
         raise EmbeddedSamplerError(
-            f"data_dir is {str(directory)!r}, where another process has been starting the embedded sampler for too long: "
-            f"see its log {directory / 'embedded.log'}"
+            f"data_dir is {str(directory)!r}, where another process has been starting the embedded sampler for too "
+            f"long: see its log {directory / 'embedded.log'}"
         ) from error
     except OSError as error:
         raise EmbeddedSamplerError(
-            f"data_dir is {str(directory)!r}, which cannot be used ({error}): pass a directory that this user can write to"
+            f"data_dir is {str(directory)!r}, which cannot be used ({error}): pass a directory that this user can "
+            "write to"
         ) from error
 
 
 def _join_or_launch(directory: Path, deadline: float) -> _Hold:
     service = read_service()
     has_rotated = False
+    in_use: DataDirInUseError | None = None
     while True:
         record = read_record(directory)
         if record is not None:
@@ -130,12 +141,18 @@ def _join_or_launch(directory: Path, deadline: float) -> _Hold:
             has_rotated = True
         try:
             listening = launch(node, service, directory, deadline)
-        except DataDirInUseError:
+        except DataDirInUseError as error:
             # One that nobody holds any more is ending, or one that is busy has not answered yet.
             if time.monotonic() + _RETRY_SECONDS >= deadline:
                 raise
+            in_use = error
             time.sleep(_RETRY_SECONDS)
             continue
+        except EmbeddedSamplerError:
+            # The time ran out in the middle of another try: what kept it out is what was wrong.
+            if in_use is not None and time.monotonic() >= deadline:
+                raise in_use from None
+            raise
         address = str(listening["lifeline"])
         lifeline = hold(address, deadline - time.monotonic())
         if lifeline is None:
@@ -149,6 +166,7 @@ def _join_or_launch(directory: Path, deadline: float) -> _Hold:
             pid=int(listening["pid"]),
             version=lifeline.greeting.version,
             instance=lifeline.greeting.instance,
+            directory=identity(directory),
         )
         write_record(directory, record)
         return _Hold(record, lifeline)
@@ -165,8 +183,9 @@ def _join(record: SamplerRecord, service: Service, directory: Path, deadline: fl
     if lifeline.greeting.version != service.version:
         lifeline.release()
         raise EmbeddedSamplerError(
-            f"data_dir is {str(directory)!r}, for which version {record.version} of the sampler runs (process {record.pid}), "
-            f"and this is version {service.version}: end the training that uses it, or pass another data_dir="
+            f"data_dir is {str(directory)!r}, for which version {record.version} of the sampler runs "
+            f"(process {record.pid}), and this is version {service.version}: end the training that uses it, or pass "
+            "another data_dir="
         )
     return lifeline
 
