@@ -50,8 +50,7 @@ def attach(
         need = _Need(epoch, is_exact)
         run, info = _restored(client, run_id, settings, checkpoint.export, need=need, world=world, timeout=timeout)
     else:
-        run = client.create_run(run_id, **settings)
-        info = run.info()
+        run, info = _read(client, client.create_run(run_id, **settings))
     if is_exact and info.next_epoch == epoch + 1 and info.state == "active":
         return Attachment(run, start_position)
     if info.next_epoch != epoch or info.state != "active":
@@ -94,8 +93,7 @@ def _restored(
         return _wait_for_rank_0(client, run_id, need, timeout)
     if not _is_there(client, run_id):
         client.import_run([export], run_id=run_id)
-    run = client.create_run(run_id, **settings)
-    info = run.info()
+    run, info = _read(client, client.create_run(run_id, **settings))
     if need.of_export(info):
         _log.warning("run %r takes the state that is in the checkpoint; what it had is forgotten", run_id)
         client.delete_run(run_id)
@@ -108,8 +106,7 @@ def _wait_for_rank_0(client: Client, run_id: str, need: _Need, timeout: float) -
     deadline = time.monotonic() + timeout
     while True:
         with contextlib.suppress(RunNotFoundError):
-            run = client.attach_run(run_id)
-            info = run.info()
+            run, info = _read(client, client.attach_run(run_id))
             if not need.of_export(info):
                 return run, info
         if time.monotonic() > deadline:
@@ -117,6 +114,13 @@ def _wait_for_rank_0(client: Client, run_id: str, need: _Need, timeout: float) -
                 f"rank 0 did not restore run {run_id!r} within {timeout:g} s: call load_state_dict() on every rank"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _read(client: Client, run: Run) -> tuple[Run, RunInfo]:
+    """A run and what it is, both of one generation: another rank may rewind it at any time."""
+    while (info := run.info()).generation != run.generation:
+        run = client.attach_run(run.run_id)
+    return run, info
 
 
 def _is_there(client: Client, run_id: str) -> bool:
