@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { PlanEpochRequest } from '@keepset/proto'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { collect } from '../../support/calls.js'
@@ -94,6 +95,22 @@ test('cuts calls that are still under way when the grace period is over', async 
   const call = await openStuckPlan(sampler)
   await sampler.sampler.stop()
   await vi.waitFor(() => expect(call.stream.destroyed).toBe(true))
+})
+
+test('does not wait for a client that keeps its end of the connection open', async () => {
+  const sampler = await startSampler({ drainSeconds: 0 })
+  const [host, port] = sampler.address.split(':')
+  const client = connect({ host, port: Number(port), allowHalfOpen: true })
+  onTestFinished(() => {
+    client.destroy()
+  })
+  // The preface of HTTP/2 and an empty SETTINGS frame.
+  client.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0')
+  await once(client, 'data')
+  const ended = once(client.resume(), 'end')
+  await sampler.sampler.stop()
+  await ended
+  expect(client.writable).toBe(true)
 })
 
 test('frees its ports, and those it had where it cannot have them all', async () => {

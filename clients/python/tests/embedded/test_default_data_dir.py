@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,8 @@ def test_in_the_working_directory_of_pytest(elsewhere: Path) -> None:
     command = shutil.which("pytest", path=str(Path(sys.executable).parent))
     assert command is not None
     for program in (python, [command, *python[3:]]):
-        done = subprocess.run(program, cwd=elsewhere, capture_output=True, text=True, timeout=60)
+        environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+        done = subprocess.run(program, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=60)
         assert f"{elsewhere / 'keepset-data'}\n" in done.stdout, done.stdout + done.stderr
 
 

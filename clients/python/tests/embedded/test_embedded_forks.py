@@ -33,9 +33,12 @@ def in_child(action):
 """
 
 
-def test_a_child_does_not_keep_the_sampler_of_its_killed_parent(data_dir: Path) -> None:
+@pytest.mark.parametrize("use", ["", "client = keepset.connect(sampler.address); list(client.list_runs())"])
+def test_a_child_does_not_keep_the_sampler_of_its_killed_parent(data_dir: Path, use: str) -> None:
+    """Nor with the connection of a client that it has inherited."""
     program = f"""{BEGIN}
 sampler = start(sys.argv[1])
+{use}
 child = os.fork()
 if child == 0:
     sys.stdin.readline()

@@ -83,7 +83,11 @@ export class GrpcServer {
     for (const service of SERVICES) this.#health.setStatus(service, 'NOT_SERVING')
     this.#stopping.abort()
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#server.forceShutdown(), graceMs)
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown()
+        // Not when the last connection is closed: a client may keep its end open for as long as it lives.
+        setImmediate(resolve)
+      }, graceMs)
       this.#server.tryShutdown(() => {
         clearTimeout(timer)
         resolve()
