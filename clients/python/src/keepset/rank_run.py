@@ -69,6 +69,8 @@ class RankRun:
         self._failure: KeepsetError | None = None
         self._largest_batch = 0
         self._is_in_order = True
+        self._is_finished = False
+        """Whether this rank has closed the run; everything was recorded before."""
 
     def __getstate__(self) -> dict[str, Any]:
         if self._client is not None:
@@ -115,23 +117,30 @@ class RankRun:
             self._is_in_order = True
         return self._plan
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the present epoch is resumed at its very end. Its plan is then not needed, nor to be asked for: a run
+        that has gone on since would go back to the epoch's start.
+        """
+        return self._plan is None and self.length() == 0 < self.length(whole=True)
+
     def set_epoch(self, epoch: int) -> None:
         """The epoch that is trained next, from 0. Fetches nothing yet."""
         if epoch < 0:
             raise ValueError(f"epoch is {epoch}: it must be at least 0")
         self.epoch = int(epoch)
 
-    def length(self) -> int:
-        """Positions of this rank in the present epoch, or those that are left where it goes on in the middle of it.
-        Waits for nothing.
+    def length(self, *, whole: bool = False) -> int:
+        """Positions of this rank in the present epoch, or those that are left where it goes on in the middle of it,
+        unless `whole`. Waits for nothing.
         """
         if self.has_plan and self._plan is not None:
-            return self._plan.position_count - self._plan.start_position
+            return self._plan.position_count - (0 if whole else self._plan.start_position)
         if self._failure is not None:
             return self.lengths.share_out(self.lengths.sample_count, self.world.world_size)
         positions = self.lengths.position_count(self.epoch, self.world.world_size)
         resumed = self._checkpoint
-        if resumed and resumed.epoch == self.epoch:
+        if resumed and resumed.epoch == self.epoch and not whole:
             return positions - resumed.start_position(self.world.world_size)
         return positions
 
@@ -171,7 +180,7 @@ class RankRun:
 
     def flush(self) -> None:
         """Waits until every loss handed over is recorded. Raises the run's failure."""
-        if self._run is None or self._failure is not None:
+        if self._run is None or self._failure is not None or self._is_finished:
             return
         try:
             self._run.flush()
@@ -185,6 +194,7 @@ class RankRun:
         self.flush()
         if self._run is not None and self._failure is None and self.world.rank == 0:
             self._run.finish()
+            self._is_finished = True
 
     def close(self) -> None:
         """Delivers what is left and lets go of the sampler."""
@@ -249,6 +259,7 @@ class RankRun:
             timeout=self._timeout,
         )
         self._run = attachment.run
+        self._is_finished = False
         return attachment.start_position
 
     def _fetch(self) -> Plan | UnprunedPlan:
@@ -269,6 +280,7 @@ class RankRun:
                 "run %r goes back from epoch %d to the start of epoch %d", self.run_id, self._plan.epoch, self.epoch
             )
             self._run.rewind(self.epoch)
+            self._is_finished = False
         world = self.world
         plan = self.run.plan_epoch(
             self.epoch,

@@ -145,6 +145,10 @@ class Sampler(DistributedSampler[int]):
             timeout=timeout,
         )
         self._bar = ProgressBar() if progress else None
+        self.has_whole_length = False
+        """Whether `len()` is that of the whole epoch also in one that is resumed in its middle: for a framework that
+        counts the batches of before itself.
+        """
 
     # What a DataLoader and the frameworks ask for.
 
@@ -178,13 +182,20 @@ class Sampler(DistributedSampler[int]):
         """Positions of this rank in the epoch; in an epoch that is resumed in its middle, those that are left. Waits
         for nothing.
         """
-        return self._run.length()
+        return self._run.length(whole=self.has_whole_length)
+
+    @property
+    def position(self) -> int:
+        """Samples of the present epoch that this rank has reported, with those of before a checkpoint; 0 as long as
+        the epoch has no plan.
+        """
+        return self._run.position if self._run.has_plan else 0
 
     def __iter__(self) -> Iterator[int]:
         """The indices of the epoch for this rank, in training order. The first time in an epoch it delivers the
         losses of the epoch before and waits for the other ranks.
         """
-        return iterate(self._run.plan.indices)
+        return iter(()) if self._run.is_at_end else iterate(self._run.plan.indices)
 
     # Losses.
 
@@ -273,11 +284,12 @@ class Sampler(DistributedSampler[int]):
 
     # How long it takes, and what it saves.
 
-    def steps_per_epoch(self, batch_size: int, drop_last: bool = False) -> int:
-        """Batches of this rank in the present epoch, whole. Exact for every policy that keeps floor((1 - p) N)
-        samples, as all present ones do.
+    def steps_per_epoch(self, batch_size: int, drop_last: bool = False, *, epoch: int | None = None) -> int:
+        """Batches of this rank in an epoch (None: the present one), whole. Exact for every policy that keeps
+        floor((1 - p) N) samples, as all present ones do.
         """
-        return self._run.lengths.step_count(self.epoch, self.world_size, batch_size, drop_last)
+        epoch = self.epoch if epoch is None else epoch
+        return self._run.lengths.step_count(epoch, self.world_size, batch_size, drop_last)
 
     def total_steps(self, batch_size: int, epochs: int | None = None, drop_last: bool = False) -> int:
         """Batches of this rank over the first `epochs` epochs (None: all), for a learning-rate schedule. As exact as
@@ -289,6 +301,11 @@ class Sampler(DistributedSampler[int]):
         return sum(
             self._run.lengths.step_count(epoch, self.world_size, batch_size, drop_last) for epoch in range(epochs)
         )
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs that the training will have, as the sampler was told."""
+        return self._run.lengths.epochs
 
     @property
     def kept_fraction(self) -> float:
