@@ -49,11 +49,11 @@ def make_network(width: int = 16) -> nn.Module:
 
     return nn.Sequential(
         block(3, width),
+        nn.MaxPool2d(2),
         block(width, 2 * width),
         nn.MaxPool2d(2),
         block(2 * width, 4 * width),
         block(4 * width, 4 * width),
-        nn.MaxPool2d(2),
         block(4 * width, 8 * width),
         nn.MaxPool2d(2),
         block(8 * width, 8 * width),
