@@ -285,6 +285,19 @@ def test_rewinding_begins_a_new_life(client: Client) -> None:
     assert gone.value.reason == "EPOCH_START_GONE"
 
 
+def test_plans_from_before_a_rewind_say_so_even_where_a_report_was_refused_meanwhile(client: Client) -> None:
+    run = client.create_run(sample_count=10, policy=Full())
+    plan = run.plan_epoch(0)
+    # As when the answer to a rewind is on its way: the sampler refuses what is of before already.
+    client.rewind_run(run.run_id, 0, 1)
+    plan.report([0], [0.0])
+    with pytest.raises(AbortedError, match="End this trainer"):
+        run.flush()
+    assert run.rewind(0).generation == 2
+    with pytest.raises(AbortedError, match="rewound to epoch 0"):
+        plan.report([0], [0.0])
+
+
 def test_rewinding_from_outside_states_a_generation_or_none(client: Client) -> None:
     run = client.create_run(sample_count=10, policy=Full())
     run.plan_epoch(0)

@@ -174,8 +174,9 @@ class ReportSender:
             call.cancel()
 
     def end(self, reason: KeepsetError) -> None:
-        """As `fail`, where the trainer itself ends it: there is nobody to tell."""
+        """As `fail`, where the trainer itself ends it: there is nobody to tell, and no matter what failed before."""
         self.fail(reason)
+        self._failure = reason
         forget(self)
 
     def retire(self) -> None:
