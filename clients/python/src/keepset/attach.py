@@ -35,23 +35,25 @@ def attach(
     epoch: int,
     world: World,
     checkpoint: Checkpoint | None,
+    start_position: int,
     timeout: float,
 ) -> Attachment:
     """Makes the run, or finds it and takes it to `epoch`, for each rank alike and without one knowing of another.
+    `start_position`: the one that the checkpoint names, 0 at the start of the epoch.
 
     A run that has not planned the epoch goes on; one that has is rewound to its start, so that every other trainer of
     the run is refused from then on. A `checkpoint` in the middle of the epoch goes on in the epoch's plan, or, where
     the run has gone on to later epochs since, with the run's state in the checkpoint, if it has one.
     """
-    resumed = checkpoint if checkpoint is not None and checkpoint.epoch == epoch else None
-    start_position = resumed.start_position(world.world_size) if resumed else 0
-    is_exact = resumed is not None and start_position > 0 and resumed.world_size == world.world_size
+    generation = None
+    if checkpoint is not None and start_position > 0 and checkpoint.world_size == world.world_size:
+        generation = checkpoint.generation
+    need = _Need(epoch, generation)
     if checkpoint is not None and checkpoint.export is not None:
-        need = _Need(epoch, is_exact)
         run, info = _restored(client, run_id, settings, checkpoint.export, need=need, world=world, timeout=timeout)
     else:
         run, info = _read(client, client.create_run(run_id, **settings))
-    if is_exact and info.next_epoch == epoch + 1 and info.state == "active":
+    if need.is_met_in_mid_epoch(info) and info.state == "active":
         return Attachment(run, start_position)
     if info.next_epoch != epoch or info.state != "active":
         if epoch not in info.epoch_starts:
@@ -66,13 +68,19 @@ class _Need:
     """Where the training goes on."""
 
     epoch: int
-    is_exact: bool
-    """In the middle of the epoch, with its losses so far: possible for the world size of before only."""
+    generation: int | None
+    """In the middle of the epoch, with its losses so far, which the life of the run has that the checkpoint is of;
+    for the world size of before only. None: at the epoch's start.
+    """
+
+    def is_met_in_mid_epoch(self, info: RunInfo) -> bool:
+        """Whether the run stands there already."""
+        return (info.next_epoch, info.generation) == (self.epoch + 1, self.generation)
 
     def of_export(self, info: RunInfo) -> bool:
         """Whether only the state in the checkpoint brings the run there."""
-        if self.is_exact:
-            return info.next_epoch != self.epoch + 1
+        if self.generation is not None:
+            return not self.is_met_in_mid_epoch(info)
         return info.next_epoch != self.epoch and self.epoch not in info.epoch_starts
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keepset.epoch_lengths import EpochLengths
+
 _VERSION = 1
 
 
@@ -18,6 +20,8 @@ class Checkpoint:
     position: int
     """Samples of the epoch that each rank has reported."""
     world_size: int
+    generation: int
+    """The run's life that it was made in; 0 before the first plan."""
     digest: str
     """SHA-256 of the epoch's order in hexadecimal; empty where no sample of it was reported."""
     export: bytes | None = None
@@ -31,6 +35,7 @@ class Checkpoint:
             "epoch": self.epoch,
             "position": self.position,
             "world_size": self.world_size,
+            "generation": self.generation,
             "digest": self.digest,
         }
 
@@ -49,14 +54,18 @@ class Checkpoint:
                 epoch=int(state["epoch"]),
                 position=int(state["position"]),
                 world_size=int(state["world_size"]),
+                generation=int(state["generation"]),
                 digest=str(state["digest"]),
                 export=export,
             )
         except KeyError as error:
             raise ValueError(f"the sampler's state has no {error}: pass what sampler.state_dict() returned") from None
 
-    def start_position(self, world_size: int) -> int:
-        """The position at which each of `world_size` ranks goes on. Where the world size changed and does not divide
-        what was trained, fewer than `world_size` samples are trained again.
+    def start_position(self, lengths: EpochLengths, world_size: int) -> int:
+        """The position at which each of `world_size` ranks goes on in the checkpoint's epoch, at most its end. Where
+        the world size changed and does not divide what was trained, fewer than `world_size` samples are trained again.
         """
-        return self.position * self.world_size // world_size
+        end = lengths.position_count(self.epoch, world_size)
+        if self.position >= lengths.position_count(self.epoch, self.world_size):
+            return end
+        return min(self.position * self.world_size // world_size, end)

@@ -64,6 +64,8 @@ class RankRun:
         self._embedded: EmbeddedSampler | None = None
         self._client: Client | None = None
         self._run: Run | None = None
+        self._is_attached = False
+        """Whether the run stands where the training does; until then it is only looked at."""
         self._plan: Plan | UnprunedPlan | None = None
         self._checkpoint: Checkpoint | None = None
         self._failure: KeepsetError | None = None
@@ -86,10 +88,9 @@ class RankRun:
 
     @property
     def run(self) -> Run:
-        """The run as the core client sees it. Makes or finds it for the present epoch."""
+        """The run as the core client sees it, made or found. It is left as it is: only a plan takes it elsewhere."""
         if self._run is None:
-            self._attach()
-        assert self._run is not None
+            self._run = self.client.create_run(self.run_id, **self.settings)
         return self._run
 
     @property
@@ -139,10 +140,7 @@ class RankRun:
         if self._failure is not None:
             return self.lengths.share_out(self.lengths.sample_count, self.world.world_size)
         positions = self.lengths.position_count(self.epoch, self.world.world_size)
-        resumed = self._checkpoint
-        if resumed and resumed.epoch == self.epoch and not whole:
-            return positions - resumed.start_position(self.world.world_size)
-        return positions
+        return positions if whole else positions - self._resumed_position()
 
     def kept_count(self) -> int:
         """Samples that the present epoch trains on, over all ranks. Waits for nothing."""
@@ -192,13 +190,14 @@ class RankRun:
         their own may call it in any order.
         """
         self.flush()
-        if self._run is not None and self._failure is None and self.world.rank == 0:
+        if self._run is not None and self._is_attached and self._failure is None and self.world.rank == 0:
             self._run.finish()
             self._is_finished = True
 
     def close(self) -> None:
         """Delivers what is left and lets go of the sampler."""
         client, self._client, self._run = self._client, None, None
+        self._is_attached = False
         embedded, self._embedded = self._embedded, None
         try:
             if client is not None:
@@ -220,6 +219,7 @@ class RankRun:
             epoch=self.epoch,
             position=position,
             world_size=self.world.world_size,
+            generation=plan.generation if isinstance(plan, Plan) else 0,
             digest=digest,
             export=b"".join(self.client.export_run(self.run.run_id)) if export else None,
         )
@@ -237,6 +237,14 @@ class RankRun:
         self.epoch = checkpoint.epoch
         self._checkpoint = checkpoint
         self._run = self._plan = None
+        self._is_attached = False
+
+    def _resumed_position(self) -> int:
+        """Position at which this rank goes on in the present epoch, by the checkpoint."""
+        resumed = self._checkpoint
+        if resumed is None or resumed.epoch != self.epoch:
+            return 0
+        return resumed.start_position(self.lengths, self.world.world_size)
 
     def _start_embedded(self) -> str:
         if is_across_machines(self.world):
@@ -256,9 +264,11 @@ class RankRun:
             epoch=self.epoch,
             world=self.world,
             checkpoint=self._checkpoint,
+            start_position=self._resumed_position(),
             timeout=self._timeout,
         )
         self._run = attachment.run
+        self._is_attached = True
         self._is_finished = False
         return attachment.start_position
 
@@ -273,13 +283,13 @@ class RankRun:
 
     def _ask(self) -> Plan:
         start_position = 0
-        if self._run is None:
+        if not self._is_attached:
             start_position = self._attach()
         elif self._plan is not None and self.epoch < self._plan.epoch:
             _log.warning(
                 "run %r goes back from epoch %d to the start of epoch %d", self.run_id, self._plan.epoch, self.epoch
             )
-            self._run.rewind(self.epoch)
+            self.run.rewind(self.epoch)
             self._is_finished = False
         world = self.world
         plan = self.run.plan_epoch(
@@ -308,11 +318,14 @@ class RankRun:
         if error.reason == "STALE_GENERATION":
             raise AbortedError(
                 f"{error} Another training has taken over run {self.run_id!r} from its epoch on: end this one, or, "
-                "where both are to go on, give each a run_id of its own.",
+                "where both are to go on, give each a run_id of its own. Or another rank of this one has gone back to "
+                "an earlier epoch before this rank had reported: let the ranks meet before.",
                 code=error.code,
                 reason=error.reason,
             ) from error
-        if self._on_failure == "raise" or error.code not in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        # A barrier that another rank did not come to is an answer: the sampler is there.
+        is_lost = error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and error.reason != "BARRIER_TIMEOUT"
+        if self._on_failure == "raise" or not is_lost:
             raise error
         self._failure = error
         _log.warning("the sampler is lost, the training goes on with every sample and without reports: %s", error)

@@ -26,6 +26,8 @@ def test_a_rank_goes_on_in_the_generation_that_another_one_began(sampler: Sample
     with connect(sampler.address) as client:
         client.create_run(run_id, **SETTINGS).plan_epoch(0)
         overtaken = OvertakenClient(client._connection)
-        attachment = attach(overtaken, run_id, SETTINGS, epoch=0, world=World(0, 1), checkpoint=None, timeout=5)
+        attachment = attach(
+            overtaken, run_id, SETTINGS, epoch=0, world=World(0, 1), checkpoint=None, start_position=0, timeout=5
+        )
         assert attachment.run.generation == 2 == client.get_run(run_id).generation
         assert attachment.run.plan_epoch(0).generation == 2

@@ -186,6 +186,60 @@ def test_ranks_go_on_at_another_sampler_whichever_comes_first(
     assert Counter(both) == Counter(undisturbed[2][batches * 8 :])
 
 
+def test_looking_at_a_run_leaves_it_as_it_is(sampler: SamplerProcess, run_id: str) -> None:
+    first = make(sampler.address, run_id)
+    for epoch in range(2):
+        train_epoch(first, make_loader(first, N), epoch)
+    first.finish()
+    first.close()
+    second = make(sampler.address, run_id)
+    assert second.run.info().state == "finished"
+    second.plot()
+    second.finish()
+    info = second.run.info()
+    assert (info.next_epoch, info.generation, info.progress.observations) == (2, 1, N + N // 2)
+
+
+def test_looking_at_a_run_keeps_the_place_of_a_checkpoint(
+    sampler: SamplerProcess, run_id: str, undisturbed: list[list[int]]
+) -> None:
+    first = make(sampler.address, run_id)
+    state, part = train_to(first, 1, 2)
+    second = make(sampler.address, run_id)
+    second.load_state_dict(state)
+    assert second.run.info().next_epoch == 2
+    assert part + list(second) == undisturbed[1]
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (4, 1), (2, 4)])
+def test_a_whole_epoch_stays_whole_with_another_number_of_ranks(
+    sampler: SamplerProcess, run_id: str, before: int, after: int
+) -> None:
+    """101 samples do not divide by either."""
+    ranks = [
+        keepset.Sampler(101, epochs=3, address=sampler.address, run_id=run_id, rank=rank, world_size=before)
+        for rank in range(before)
+    ]
+    with ThreadPoolExecutor(before) as threads:
+        list(threads.map(lambda rank: train_epoch(rank, make_loader(rank, 101), 0), ranks))
+        state, *_ = threads.map(lambda rank: rank.state_dict(), ranks)
+    resumed = keepset.Sampler(101, epochs=3, address=sampler.address, run_id=run_id, rank=0, world_size=after)
+    resumed.load_state_dict(state)
+    assert (len(resumed), list(resumed)) == (0, [])
+    assert resumed.run.info().progress.observations == 101
+
+
+def test_goes_back_to_a_checkpoint_that_was_gone_on_from_with_other_ranks(
+    sampler: SamplerProcess, run_id: str, undisturbed: list[list[int]]
+) -> None:
+    """The life of the run that it was made in is over, and its plan is for another world size."""
+    state, part = train_to(make(sampler.address, run_id), 1, 2)
+    with ThreadPoolExecutor(2) as threads:
+        two = [load(make(sampler.address, run_id, rank=rank, world_size=2), state) for rank in range(2)]
+        list(threads.map(lambda rank: list(rank), two))
+    assert part + list(load(make(sampler.address, run_id), state)) == undisturbed[1]
+
+
 def load(sampler: keepset.Sampler, state: dict[str, Any]) -> keepset.Sampler:
     sampler.load_state_dict(state)
     return sampler

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 import keepset
-from keepset.client.errors import UnavailableError
+from keepset.client.errors import DeadlineError, UnavailableError
 from keepset.epoch_lengths import EpochLengths
 from keepset.unpruned import UnprunedPlan
 from keepset.world import World
@@ -67,6 +67,14 @@ def test_a_mistake_is_raised_all_the_same(file_sampler: SamplerProcess, run_id: 
     one = make(file_sampler.address, run_id, "unpruned")
     one.set_epoch(2)
     with pytest.raises(keepset.KeepsetError, match="planned 0 epochs"):
+        iter(one)
+
+
+def test_a_rank_that_is_late_is_no_lost_sampler(sampler: SamplerProcess, run_id: str) -> None:
+    one = keepset.Sampler(
+        N, address=sampler.address, run_id=run_id, rank=0, world_size=2, on_failure="unpruned", timeout=1
+    )
+    with pytest.raises(DeadlineError, match="rank 1"):
         iter(one)
 
 
