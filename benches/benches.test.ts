@@ -39,6 +39,7 @@ it.each(['durable-reports', 'recovery', 'disk', ...(hasPython ? ['pytorch'] : []
       settings: { rounds: 2, seed: 1, quick: true },
     })
   },
+  60_000, // Real work, as long as the machine takes for it.
 )
 
 it.each([

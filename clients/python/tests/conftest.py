@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+# Before any module loads gRPC: it keeps gRPC's fork handlers out of loader workers, as in a user's program.
+import keepset  # noqa: F401
 from support.cutting_proxy import CuttingProxy
 from support.sampler_process import SamplerProcess
 
