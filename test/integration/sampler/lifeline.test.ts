@@ -37,6 +37,8 @@ test('the sampler drains and exits 0 when the last process that held it was kill
   await once(first.process, 'close')
   await stubs.createRun('run', { sampleCount: 10, pruneRate: 0.5 })
   const waiting = refused(stubs.plan({ runId: 'run', rank: 0, worldSize: 2 }))
+  // Answered behind the plan's request on the same connection: that has arrived, too.
+  await stubs.getRun('run')
 
   last.process.kill('SIGKILL')
   expect(await waiting).toMatchObject({ code: 'UNAVAILABLE', reason: 'DRAINING' })
