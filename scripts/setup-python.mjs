@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { environment, findPython, makeEnvironment, PIP_INSTALL, python } from './python.mjs'
@@ -59,7 +59,16 @@ export function setupPython() {
 /** Puts the sampler, as it was compiled, into the package. Returns an exit code. */
 export const bundleService = () => runNode(['scripts/bundle-service.mjs', 'clients/python/src/keepset/_service'])
 
+/** What to do with the environment. */
+function nextStep() {
+  const command = relative(root, python)
+  if (environmentMinor() >= 11) return `${command} examples/pytorch/plain.py trains an example`
+  return `${command} has keepset.client; PyTorch and the examples need Python 3.11 or newer here`
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   setup()
-  process.exitCode = setupPython() || bundleService()
+  const code = setupPython() || bundleService()
+  if (code === 0) log(`ready: ${nextStep()}`)
+  process.exitCode = code
 }

@@ -30,11 +30,15 @@ def main(args: argparse.Namespace) -> None:
 
     first_epoch = 0
     if args.resume:
+        if not CHECKPOINT.exists():
+            raise SystemExit(f"there is no checkpoint to go on from in {CHECKPOINT}: begin without --resume")
         checkpoint = torch.load(CHECKPOINT, weights_only=True)
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
         sampler.load_state_dict(checkpoint["sampler"])
         first_epoch = checkpoint["epochs"]
+        if first_epoch >= args.epochs:
+            print(f"{first_epoch} of {EPOCHS} epochs are trained, nothing is left to do: begin anew without --resume")
 
     for epoch in range(first_epoch, args.epochs):
         sampler.set_epoch(epoch)

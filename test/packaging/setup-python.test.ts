@@ -46,7 +46,8 @@ echo "$@" >> "${repository.folder}/calls"
     await addPython('python3', '3.12')
     expect(await set()).toMatchObject({ code: 0, stderr: '' })
     expect(await calls()).toEqual(['venv --clear', 'test.txt', '--editable'])
-    expect(await set()).toMatchObject({ code: 0, lines: [] })
+    const ready = `setup:python: ready: clients/python/.venv/bin/python examples/pytorch/plain.py trains an example`
+    expect(await set()).toMatchObject({ code: 0, lines: [ready] })
     expect(await calls()).toEqual([])
     for (const file of ['requirements/core.txt', 'requirements/test.txt', 'pyproject.toml']) {
       await appendFile(join(repository.folder, 'clients/python', file), '# changed\n')
@@ -66,7 +67,9 @@ echo "$@" >> "${repository.folder}/calls"
 
   it('prefers Python 3.11 and newer, and installs what the core needs where there is Python 3.10 alone', async () => {
     await addPython('python3', '3.10')
-    expect(await set()).toMatchObject({ code: 0 })
+    const { code, lines } = await set()
+    expect(code).toBe(0)
+    expect(lines.at(-1)).toMatch(/ready: .+ has keepset\.client; PyTorch and the examples need Python 3\.11/)
     expect(await calls()).toEqual(['venv --clear', 'core.txt', '--editable'])
     await addPython('python3.12', '3.12')
     await repository.write('clients/python/pyproject.toml', '# changed')
@@ -77,7 +80,10 @@ echo "$@" >> "${repository.folder}/calls"
   it('tries again after a failure', async () => {
     await addPython('python3', '3.12')
     await repository.write('no-network', '')
-    expect(await set()).toMatchObject({ code: 1, stderr: expect.stringContaining('setup:python: failed') })
+    const { code, lines, stderr } = await set()
+    expect(code).toBe(1)
+    expect(stderr).toContain('setup:python: failed')
+    expect(lines.join()).not.toContain('ready')
     await rm(join(repository.folder, 'no-network'))
     await calls()
     expect(await set()).toMatchObject({ code: 0 })

@@ -7,7 +7,7 @@ import re
 import signal
 
 import pytest
-from example_files import SmallCheckout
+from example_files import SECONDS, SmallCheckout
 
 from support.cutting_proxy import CuttingProxy
 from support.sampler_process import SamplerProcess
@@ -42,7 +42,12 @@ def check_the_same(resumed: dict[int, str], undisturbed: dict[int, str]) -> None
 
 
 def test_the_plain_loop_and_its_embedded_sampler(checkout: SmallCheckout) -> None:
+    with checkout.start(f"{PLAIN} --resume") as process:
+        output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 1 and output.startswith("there is no checkpoint to go on from in ")
+        assert "Traceback" not in output
     undisturbed = epoch_lines(checkout.run(PLAIN))
+    assert "8 of 8 epochs are trained, nothing is left to do" in checkout.run(f"{PLAIN} --epochs 7 --resume")
     kill_in_epoch_4(checkout, PLAIN)
     check_the_same(epoch_lines(checkout.run(f"{PLAIN} --resume")), undisturbed)
 

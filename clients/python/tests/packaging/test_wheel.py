@@ -181,11 +181,21 @@ def test_the_wheel_trains_where_there_is_no_node_but_its_own(wheel: Path, empty_
     alone = run(python, "-c", connect, cwd=tmp_path, **environment)
     remedy = 'needs Node 20.19 or newer, and there is none: pip install "keepset[server]", or'
     assert alone.returncode == 1 and f"NodeNotFoundError: the embedded sampler {remedy}" in alone.stderr
+    command = run(Path(python).with_name("keepset"), "--version", cwd=tmp_path, **environment)
+    assert command.returncode == 1 and command.stderr.startswith(f"keepset: the embedded sampler {remedy}")
     assert "torch" not in {path.name for path in (tmp_path / "environment").rglob("*")}
 
     install(python, ["keepset[server]", f"--find-links={wheel.parent}"])
     connected = run(python, "-c", connect, cwd=tmp_path, **environment)
     assert connected.returncode == 0, connected.stderr
+
+    keepset = Path(python).with_name("keepset")
+    version = run(keepset, "--version", cwd=tmp_path, **environment)
+    assert (version.returncode, version.stdout, version.stderr) == (0, "0.1.0\n", "")
+    helped = run(keepset, "runs", "list", "--help", cwd=tmp_path, **environment)
+    assert helped.returncode == 0 and "Usage: keepset runs list [options]" in helped.stdout
+    listed = run(keepset, "runs", "list", "--json", "--data-dir", "keepset-data", cwd=tmp_path, **environment)
+    assert (listed.returncode, json.loads(listed.stdout), listed.stderr) == (0, [], "")
 
     # torch, as its user has it; not what pip has brought.
     brought = {"filelock", "numpy"}

@@ -43,6 +43,10 @@ class Lifeline:
         except OSError:
             return False
 
+    def keep_through_exec(self) -> None:
+        """Lets a program that takes the place of this process hold the sampler until it ends."""
+        self._connection.set_inheritable(True)
+
     def release(self) -> None:
         """Lets go. Does nothing the second time."""
         self._connection.close()

@@ -60,6 +60,11 @@ class EmbeddedSampler:
         self._hold: _Hold | None = held
         held.count += 1
 
+    def keep_through_exec(self) -> None:
+        """Lets a program that takes the place of this process (`os.execv`) hold the sampler until it ends."""
+        if self._hold is not None:
+            self._hold.lifeline.keep_through_exec()
+
     def close(self) -> None:
         """Lets go. The sampler ends when nobody holds it any more, in this process or another. Does nothing the second
         time."""
