@@ -1,8 +1,9 @@
 """Values of a batch on their way from a tensor to the sender's thread, without a wait on the calling thread.
 
-Tensors of the CPU are copied at once. Those of a device with streams (CUDA, ROCm, XPU) are copied by the device itself
-into page-locked buffers, behind the work that is queued already; the sender's thread waits for that. Any other device
-(MPS, for one) has no such copy here: its values are fetched at once, and the calling thread waits for the device.
+Tensors of the CPU are handed over as views, which a report copies at once. Those of a device with streams (CUDA, ROCm,
+XPU) are copied by the device itself into page-locked buffers, behind the work that is queued already; the sender's
+thread waits for that. Any other device (MPS, for one) has no such copy here: its values are fetched at once, and the
+calling thread waits for the device.
 """
 
 from __future__ import annotations
@@ -137,36 +138,33 @@ class DeviceRing:
                 self._kept_bytes += size
 
 
-def pending(values: Tensor, name: str = "losses") -> npt.NDArray[np.float32] | PendingCopy[np.float32]:
-    """Losses or another column of a batch, shape (B,), any real dtype, as float32 that the tensor does not share.
+def pending(values: Tensor, name: str = "losses") -> npt.NDArray[Any] | PendingCopy[np.float32]:
+    """Losses or another column of a batch, shape (B,), any real dtype: on the CPU a view (bfloat16, which numpy does
+    not know, as a float32 copy), else float32 to come.
 
     name: what the errors call them. Raises ValueError for another shape, TypeError for complex values.
     """
-    if values.ndim == 0:
-        raise ValueError(
-            f"{name} is a single number (shape ()): one for each sample is needed, shape (batch size,). Change the "
-            'loss to reduction="none", as in F.cross_entropy(logits, y, reduction="none").'
-        )
     if values.ndim != 1:
-        raise ValueError(
-            f"{name} has shape {tuple(values.shape)}: one number for each sample is needed, shape (batch size,). "
-            f"keepset.per_sample({name}) reduces the rest."
-        )
+        raise _no_column(values, name)
+    ring = None if values.is_cpu else _ring(values.device)
+    if ring is None:
+        return _to_numpy(values)
     if values.is_complex():
         raise TypeError(f"{name} has dtype {values.dtype}: it must be real.")
-    return _move(values, _to_float32)
+    return ring.send(values, _copied_losses)
 
 
-def pending_indices(
-    index: Tensor | npt.NDArray[Any] | Sequence[int],
-) -> npt.NDArray[np.uint32] | PendingCopy[np.uint32]:
-    """The sample indices of a batch, shape (B,), as uint32 that the argument does not share, exactly: see to_indices.
+def pending_indices(index: Tensor | npt.NDArray[Any] | Sequence[int]) -> npt.NDArray[Any] | PendingCopy[np.uint32]:
+    """The sample indices of a batch, shape (B,), exactly as they are: on the CPU a view, else to come.
 
-    An index on the CPU is checked here; one on a device keeps its dtype on the way, and is checked when it is read.
+    Looks at nothing that the report looks at itself. Raises ValueError for another shape, TypeError for another dtype
+    of an index on a device.
     """
-    if not isinstance(index, Tensor):
-        return to_indices(index)
-    if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
+    if isinstance(index, np.ndarray):
+        return index
+    if not isinstance(index, Tensor) or index.is_cpu:
+        return np.asarray(index)
+    if index.is_floating_point() or index.is_complex() or index.dtype is torch.bool:
         raise TypeError(
             f"index has dtype {index.dtype}: sample indices must be integers, as other types lose digits. "
             "Keep the index out of tensors that hold losses and out of autocast."
@@ -176,27 +174,45 @@ def pending_indices(
             f"index has shape {tuple(index.shape)}: one whole number for each sample is needed, shape (batch size,). "
             "Pass the index of the batch as the loader gives it."
         )
-    return _move(index, _to_uint32)
+    ring = _ring(index.device)
+    return index.numpy(force=True) if ring is None else ring.send(index, _copied_indices)
 
 
 _rings: dict[torch.device, DeviceRing] = {}
 
 
-def _move(
-    values: Tensor, convert: Callable[[Tensor], npt.NDArray[Scalar]]
-) -> npt.NDArray[Scalar] | PendingCopy[Scalar]:
-    if values.device.type not in ("cuda", "xpu"):
-        return convert(values.detach())
-    ring = _rings.get(values.device)
+def _ring(device: torch.device) -> DeviceRing | None:
+    """None where values are fetched at once."""
+    if device.type not in ("cuda", "xpu"):
+        return None
+    ring = _rings.get(device)
     if ring is None:
-        ring = _rings.setdefault(values.device, DeviceRing(StreamDevice(getattr(torch, values.device.type))))
-    return ring.send(values, convert)
+        ring = _rings.setdefault(device, DeviceRing(StreamDevice(getattr(torch, device.type))))
+    return ring
 
 
-def _to_float32(values: Tensor) -> npt.NDArray[np.float32]:
-    # One copy that never shares memory, whatever the dtype, the strides and the device; numpy knows no bfloat16.
+def _to_numpy(values: Tensor) -> npt.NDArray[Any]:
+    try:
+        return values.numpy(force=True)
+    except TypeError:  # bfloat16 and its like, which numpy does not know
+        return values.detach().float().numpy(force=True)
+
+
+def _copied_losses(values: Tensor) -> npt.NDArray[np.float32]:
     return torch.empty(values.shape, dtype=torch.float32, device="cpu").copy_(values).numpy()
 
 
-def _to_uint32(values: Tensor) -> npt.NDArray[np.uint32]:
-    return to_indices(values.cpu().numpy())
+def _copied_indices(values: Tensor) -> npt.NDArray[np.uint32]:
+    return to_indices(values.numpy())
+
+
+def _no_column(values: Tensor, name: str) -> ValueError:
+    if values.ndim == 0:
+        return ValueError(
+            f"{name} is a single number (shape ()): one for each sample is needed, shape (batch size,). Change the "
+            'loss to reduction="none", as in F.cross_entropy(logits, y, reduction="none").'
+        )
+    return ValueError(
+        f"{name} has shape {tuple(values.shape)}: one number for each sample is needed, shape (batch size,). "
+        f"keepset.per_sample({name}) reduces the rest."
+    )

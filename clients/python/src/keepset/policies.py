@@ -70,3 +70,8 @@ class UCB:
 
 Policy = Full | StaticRandom | Random | EpsilonGreedy | UCB
 """Any of the policies."""
+
+
+def follows_losses(policy: Policy) -> bool:
+    """Whether a policy chooses by the losses that are reported."""
+    return isinstance(policy, (EpsilonGreedy, UCB))

@@ -16,6 +16,7 @@ from keepset.client import Client, PendingValues, Plan, Run, connect
 from keepset.client.errors import AbortedError, KeepsetError
 from keepset.embedded import EmbeddedSampler, start
 from keepset.epoch_lengths import EpochLengths
+from keepset.policies import follows_losses
 from keepset.run_name import run_name
 from keepset.unpruned import UnprunedPlan
 from keepset.world import World, find_world, is_across_machines
@@ -73,6 +74,8 @@ class RankRun:
         self._is_in_order = True
         self._is_finished = False
         """Whether this rank has closed the run; everything was recorded before."""
+        self._has_warned = False
+        """Whether it was said that losses are missing."""
 
     def __getstate__(self) -> dict[str, Any]:
         if self._client is not None:
@@ -111,7 +114,7 @@ class RankRun:
         waits for the other ranks.
         """
         if self._plan is None or self._plan.epoch != self.epoch:
-            self._check_all_reported()
+            self._check_epoch()
             self._plan = self._fetch()
             self.position = self._plan.start_position
             self._largest_batch = 0
@@ -150,25 +153,21 @@ class RankRun:
 
     def report(self, indices: Values | None, losses: Values, metrics: Mapping[str, Values]) -> None:
         """Hands over the losses of a batch, (B,). `indices` None: they are those of the next positions of the plan."""
-        plan = self.plan
-        count = int(losses.size)
-        self._check_sizes(indices, count, metrics)
-        following = plan.indices[self.position - plan.start_position :][:count]
+        plan = self._plan
+        if plan is None or plan.epoch != self.epoch:
+            raise ValueError(
+                f"nobody has asked for the samples of epoch {self.epoch} yet, so these losses are of others: make the "
+                "loader with sampler=sampler, and iterate over it after sampler.set_epoch(epoch)"
+            )
+        count = losses.size
+        if count == 0 or metrics or (indices is not None and indices.size != count):
+            self._check_sizes(indices, count, metrics)
         if indices is None:
-            if len(following) < count:
-                raise ValueError(
-                    f"{count} losses were reported, but {len(following)} of the {plan.position_count} positions of "
-                    f"epoch {plan.epoch} are left: "
-                    "report(losses) needs every batch once and in the loader's order; else use report(index, losses), "
-                    "and sampler.set_epoch(epoch) before each epoch"
-                )
-            indices = following
-            self._is_in_order = True
-            self.position += count
+            indices = self._next(plan, count)
         else:
-            self._is_in_order = False
-            self._advance(plan, following, indices, count)
-        self._largest_batch = max(self._largest_batch, count)
+            self._advance(plan, indices, count)
+        if count > self._largest_batch:
+            self._largest_batch = count
         if self._failure is not None or isinstance(plan, UnprunedPlan):
             return
         try:
@@ -330,22 +329,37 @@ class RankRun:
         self._failure = error
         _log.warning("the sampler is lost, the training goes on with every sample and without reports: %s", error)
 
-    def _advance(
-        self, plan: Plan | UnprunedPlan, following: npt.NDArray[np.uint32], indices: Values, count: int
-    ) -> None:
+    def _next(self, plan: Plan | UnprunedPlan, count: int) -> npt.NDArray[np.uint32]:
+        """The indices of the next `count` positions."""
+        start = self.position - plan.start_position
+        following = plan.indices[start : start + count]
+        if len(following) < count:
+            raise ValueError(
+                f"{count} losses were reported, but {len(following)} of the {plan.position_count} positions of "
+                f"epoch {plan.epoch} are left: "
+                "report(losses) needs every batch once and in the loader's order; else use report(index, losses), "
+                "and sampler.set_epoch(epoch) before each epoch"
+            )
+        self._is_in_order = True
+        self.position += count
+        return following
+
+    def _advance(self, plan: Plan | UnprunedPlan, indices: Values, count: int) -> None:
         """Counts what was reported. A loader that keeps the plan's order, as all but few do, is followed exactly,
         also when it begins the epoch anew.
         """
+        self._is_in_order = False
+        start = self.position - plan.start_position
         is_from_start = (
             isinstance(indices, np.ndarray)
-            and not np.array_equal(following, indices)
+            and not _is_at(start, plan.indices, indices)
             and np.array_equal(plan.indices[:count], indices)
         )
         left = plan.position_count - self.position
         if left <= 0 or (is_from_start and left < self._largest_batch):
             raise ValueError(
-                f"every sample of epoch {plan.epoch} has been reported already: call sampler.set_epoch(epoch) "
-                f"before each epoch"
+                f"every sample of epoch {plan.epoch} has been reported already: call sampler.set_epoch(epoch), with "
+                "the next number, before each epoch, and report each batch once"
             )
         self.position = plan.start_position + count if is_from_start else self.position + min(count, left)
 
@@ -361,11 +375,26 @@ class RankRun:
                     f"metrics[{name!r}] has {values.size} values, losses {count}: there must be one a sample"
                 )
 
-    def _check_all_reported(self) -> None:
-        """An order that is taken for granted must have come to its end, up to a batch that the loader dropped."""
+    def _check_epoch(self) -> None:
+        """Before another epoch is planned: whether it is one of the training's, and whether the one before was
+        reported.
+        """
+        epochs = self.lengths.epochs
+        if epochs is not None and self.epoch >= epochs:
+            raise ValueError(
+                f"epoch is {self.epoch}, but the sampler was made with epochs={epochs}: it has epochs 0 to "
+                f"{epochs - 1}. Make it with as many as the training has"
+            )
         plan = self._plan
-        if plan is None or not self._is_in_order or self._largest_batch == 0 or self.epoch != plan.epoch + 1:
+        if plan is None or self.epoch != plan.epoch + 1:
             return
+        if self._largest_batch == 0:
+            self._warn_of_silence(plan)
+        elif self._is_in_order:
+            self._check_all_reported(plan)
+
+    def _check_all_reported(self, plan: Plan | UnprunedPlan) -> None:
+        """An order that is taken for granted must have come to its end, up to a batch that the loader dropped."""
         left = plan.position_count - self.position
         if left >= self._largest_batch:
             raise ValueError(
@@ -373,3 +402,21 @@ class RankRun:
                 f"report(losses) needs every batch, "
                 "in the loader's order; else use report(index, losses)"
             )
+
+    def _warn_of_silence(self, plan: Plan | UnprunedPlan) -> None:
+        """Once: a policy that follows losses and gets none chooses by index and by chance."""
+        if self._has_warned or not follows_losses(self.settings["policy"]) or len(plan.indices) == 0:
+            return
+        self._has_warned = True
+        _log.warning(
+            "epoch %d ended without a loss, but %s chooses by losses: "
+            "call sampler.report(index, losses) for each batch",
+            plan.epoch,
+            type(self.settings["policy"]).__name__,
+        )
+
+
+def _is_at(start: int, order: npt.NDArray[np.uint32], indices: npt.NDArray[Any]) -> bool:
+    """Whether a batch stands at a place of the plan's order, by its ends: a sample is there once, but for padding."""
+    last = start + len(indices) - 1
+    return last < len(order) and order.item(start) == indices.item(0) and order.item(last) == indices.item(-1)

@@ -243,10 +243,12 @@ class Sampler(DistributedSampler[int]):
             indices = pending_indices(index)
         judged = pending(losses) if score is None else _column("score", score)
         columns = {name: _column(f"metrics[{name!r}]", values) for name, values in (metrics or {}).items()}
+        # Before the report: the sender's thread, once awake, takes the interpreter while torch computes.
+        mean = losses.mean(dtype=torch.float32)
         self._run.report(indices, judged, columns)
         if self._bar is not None:
             self._bar.update(self._run, judged.size)
-        return losses.mean(dtype=torch.float32)
+        return mean
 
     def report_batch_loss(self, index: Index, loss: Tensor) -> Tensor:
         """Hands over the mean loss of a batch as the loss of each of its samples, for a model that tells no more, and
@@ -301,6 +303,11 @@ class Sampler(DistributedSampler[int]):
         return sum(
             self._run.lengths.step_count(epoch, self.world_size, batch_size, drop_last) for epoch in range(epochs)
         )
+
+    @property
+    def lengths(self) -> EpochLengths:
+        """The settings that fix how long each epoch is."""
+        return self._run.lengths
 
     @property
     def epochs(self) -> int | None:

@@ -22,6 +22,7 @@ from keepset.client import (
     QueueFullError,
     Run,
     connect,
+    report_sender,
 )
 from keepset.policies import UCB, Full
 from support.sampler_process import SamplerProcess
@@ -88,6 +89,17 @@ def test_arrays_are_copied(client: Client, run: Run) -> None:
     assert statistics.metrics["correct"][2:].tolist() == [1] * 6
 
 
+@pytest.mark.parametrize("naps", [0, 10**9])
+def test_reports_are_sent_though_nobody_waits_for_them(run: Run, naps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sender looks for a report by itself, or sleeps until one wakes it."""
+    monkeypatch.setattr(report_sender, "_NAPS", naps)
+    plan = run.plan_epoch(0)
+    for count in (1, 2, 3):
+        plan.report([count], [0.5])
+        while run.info().progress.reports < count:  # pytest's own time limit ends it
+            pass
+
+
 def test_what_f32_cannot_hold_counts_as_not_finite(run: Run) -> None:
     run.plan_epoch(0).report([0, 1, 2], [1e300, float("nan"), 1.0])
     run.flush()
@@ -144,7 +156,7 @@ def test_a_metric_of_a_run_without_metrics_is_refused(client: Client) -> None:
 def test_an_index_outside_the_data_set_fails_the_run(run: Run, wrong: int) -> None:
     plan = run.plan_epoch(0)
     plan.report([1, wrong], [0.0, 0.0])
-    with pytest.raises(InvalidArgumentError, match=f"from 0 to 7.* got {wrong}$"):
+    with pytest.raises(InvalidArgumentError, match=f"from 0 to 7.* got {wrong}; .* keepset.indexed last"):
         run.flush()
 
 

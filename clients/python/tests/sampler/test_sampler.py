@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,7 @@ def test_takes_losses_in_the_order_of_the_plan(half: keepset.Sampler) -> None:
 
 
 def test_tells_that_the_order_cannot_have_been_kept(half: keepset.Sampler) -> None:
+    iter(half)
     half.report(torch.ones(30))
     half.report(torch.ones(30))
     half.set_epoch(1)
@@ -133,6 +135,7 @@ def test_tells_that_the_order_cannot_have_been_kept(half: keepset.Sampler) -> No
 
 
 def test_a_dropped_last_batch_is_no_lost_order(half: keepset.Sampler) -> None:
+    iter(half)
     for _ in range(3):
         half.report(torch.ones(30))
     half.set_epoch(1)
@@ -166,12 +169,16 @@ def test_trains_again_from_the_start_in_one_process(half: keepset.Sampler) -> No
     assert half.run.info().generation == 2
 
 
-def test_a_rerun_begins_its_run_anew_and_shuts_the_old_one_out(sampler: SamplerProcess, run_id: str) -> None:
+def test_a_rerun_begins_its_run_anew_and_shuts_the_old_one_out(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "keepset")
     old, new = (keepset.Sampler(N, epochs=4, address=sampler.address, run_id=run_id) for _ in range(2))
     loader = make_loader(old, N)
     for epoch in range(2):
         train_epoch(old, loader, epoch)
     assert sorted(train_epoch(new, make_loader(new, N), 0)) == list(range(N))
+    assert "another process that still trains it is refused from now on" in caplog.text
     with pytest.raises(AbortedError, match="run_id"):
         train_epoch(old, loader, 2)
 
@@ -209,14 +216,67 @@ def test_finishes_its_run(half: keepset.Sampler) -> None:
     ],
 )
 def test_refuses_losses_that_do_not_fit(half: keepset.Sampler, losses: torch.Tensor, message: str) -> None:
-    index = list(half)[:2] if losses.numel() else []
+    order = list(half)
+    index = order[:2] if losses.numel() else []
     with pytest.raises(ValueError, match=message):
         half.report(index, losses)
 
 
-def test_refuses_an_index_that_has_lost_digits(half: keepset.Sampler) -> None:
-    with pytest.raises(TypeError, match="integers"):
-        half.report(torch.tensor([1.0, 2.0]), torch.ones(2))
+@pytest.mark.parametrize("index", [torch.tensor([1.0, 2.0]), [1.5, 2.5], torch.tensor([True, False])])
+def test_refuses_an_index_that_has_lost_digits(half: keepset.Sampler, index: Any) -> None:
+    iter(half)
+    with pytest.raises(InvalidArgumentError, match="integers"):
+        half.report(index, torch.ones(2))
+
+
+def test_refuses_complex_losses(half: keepset.Sampler) -> None:
+    index = list(half)[:2]
+    with pytest.raises(InvalidArgumentError, match=r"losses: must be numbers, got complex64"):
+        half.report(index, torch.ones(2, dtype=torch.complex64))
+
+
+def test_copies_what_it_is_given(half: keepset.Sampler) -> None:
+    index = torch.tensor(list(half)[:3])
+    losses = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    reported = index.tolist()
+    half.report(index, losses)
+    with torch.no_grad():
+        losses.zero_()
+        index.zero_()
+    half.flush()
+    assert half.run.client.statistics(half.run_id).last_losses[reported].tolist() == [1, 2, 3]
+
+
+def test_refuses_losses_of_an_epoch_that_nobody_asked_for(half: keepset.Sampler) -> None:
+    for index, _ in DataLoader(keepset.indexed(range(N)), batch_size=30):  # sampler=half is missing
+        with pytest.raises(ValueError, match="sampler=sampler"):
+            half.report(index, torch.ones(len(index)))
+
+
+def test_warns_once_of_an_epoch_without_losses(half: keepset.Sampler, caplog: pytest.LogCaptureFixture) -> None:
+    for epoch in range(3):
+        half.set_epoch(epoch)
+        list(half)
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts == [
+        "epoch 0 ended without a loss, but UCB chooses by losses: call sampler.report(index, losses) for each batch"
+    ]
+
+
+def test_a_policy_of_chance_needs_no_losses(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = keepset.Sampler(N, policy=keepset.Random(), epochs=3, address=sampler.address, run_id=run_id)
+    for epoch in range(3):
+        chance.set_epoch(epoch)
+        list(chance)
+    assert caplog.records == []
+
+
+def test_refuses_an_epoch_past_the_last(half: keepset.Sampler) -> None:
+    half.set_epoch(4)  # frameworks do, after the last one
+    with pytest.raises(ValueError, match=r"epoch is 4, but the sampler was made with epochs=4: it has epochs 0 to 3"):
+        iter(half)
 
 
 def test_refuses_settings_that_the_sampler_refuses(sampler: SamplerProcess, run_id: str) -> None:

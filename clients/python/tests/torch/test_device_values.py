@@ -68,6 +68,7 @@ class OnDevice(Tensor):
     """A tensor that says that it is on a GPU, and writes down what is asked of it."""
 
     device = property(lambda self: torch.device("cuda:0"))  # pyright: ignore
+    is_cpu = property(lambda self: False)  # pyright: ignore
     asked: set[str]
 
     @classmethod
@@ -350,21 +351,11 @@ def test_marks_the_stream_of_the_tensors_own_device_after_the_copy() -> None:
 @pytest.mark.parametrize(
     "dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8, torch.int64]
 )
-def test_values_of_the_cpu_come_at_once_as_float32(dtype: torch.dtype) -> None:
+def test_values_of_the_cpu_come_at_once(dtype: torch.dtype) -> None:
     values = torch.tensor([0.0, 1.0, 0.1]).to(dtype)
-    answer = pending(values)
+    answer = pending(values.requires_grad_() if dtype.is_floating_point else values)
     assert isinstance(answer, np.ndarray)
-    assert answer.dtype == np.float32
-    assert answer.tolist() == values.float().tolist()
-
-
-def test_values_of_the_cpu_are_not_shared() -> None:
-    losses = torch.tensor([1.0, 2.0], requires_grad=True)
-    answer = pending(losses)
-    with torch.no_grad():
-        losses.zero_()
-    assert isinstance(answer, np.ndarray)
-    assert answer.tolist() == [1.0, 2.0]
+    assert answer.tolist() == values.tolist()
 
 
 def test_takes_values_in_any_strides_and_modes() -> None:
@@ -397,16 +388,7 @@ def test_keeps_what_is_not_finite() -> None:
 def test_indices_of_the_host_come_at_once(index: Any) -> None:
     answer = pending_indices(index)
     assert isinstance(answer, np.ndarray)
-    assert answer.dtype == np.uint32
     assert answer.tolist() == [5, 2**32 - 1]
-
-
-def test_indices_of_the_host_are_not_shared() -> None:
-    for index in (torch.tensor([5]), torch.tensor([5], dtype=torch.uint32), np.array([5], np.uint32)):
-        answer = pending_indices(index)
-        index[0] = 9
-        assert isinstance(answer, np.ndarray)
-        assert answer.tolist() == [5]
 
 
 def test_an_index_past_what_half_precision_can_count_is_exact() -> None:
@@ -422,16 +404,21 @@ def test_an_index_past_what_half_precision_can_count_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "error", "text"),
+    ("values", "text"),
     [
-        (torch.tensor(1.0), ValueError, r'loss is a single number .*reduction="none"'),
-        (torch.ones(8, 2), ValueError, r"loss has shape \(8, 2\).*keepset\.per_sample\(loss\)"),
-        (torch.ones(2, dtype=torch.complex64), TypeError, "loss has dtype torch.complex64"),
+        (torch.tensor(1.0), r'loss is a single number .*reduction="none"'),
+        (torch.ones(8, 2), r"loss has shape \(8, 2\).*keepset\.per_sample\(loss\)"),
     ],
 )
-def test_refuses_values_that_are_not_one_for_each_sample(values: Tensor, error: type[Exception], text: str) -> None:
-    with pytest.raises(error, match=text):
+def test_refuses_values_that_are_not_one_for_each_sample(values: Tensor, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         pending(values, "loss")
+
+
+def test_refuses_complex_values_of_a_device(device: FakeDevice) -> None:
+    OnDevice.asked = set()
+    with pytest.raises(TypeError, match=r"loss has dtype torch\.complex64"):
+        pending(torch.ones(2, dtype=torch.complex64).as_subclass(OnDevice), "loss")
 
 
 @pytest.mark.parametrize(
@@ -441,13 +428,14 @@ def test_refuses_values_that_are_not_one_for_each_sample(values: Tensor, error: 
         (torch.tensor([True]), TypeError, "torch.bool"),
         (torch.tensor(1), ValueError, r"shape \(\)"),
         (torch.tensor([[1]]), ValueError, r"shape \(1, 1\)"),
-        (torch.tensor([-1]), ValueError, "index holds -1"),
-        ([1.5], TypeError, "float64"),
     ],
 )
-def test_refuses_indices_that_are_none(index: Any, error: type[Exception], text: str) -> None:
+def test_refuses_indices_of_a_device_that_are_none(
+    device: FakeDevice, index: Tensor, error: type[Exception], text: str
+) -> None:
+    OnDevice.asked = set()
     with pytest.raises(error, match=text):
-        pending_indices(index)
+        pending_indices(index.as_subclass(OnDevice))
 
 
 # On a GPU.

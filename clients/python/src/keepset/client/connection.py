@@ -70,6 +70,7 @@ class Connection:
         self.plans = PlanStub(self._channels[0])
         self.reports = ReportStub(self._channels[1])
         self._closed = threading.Event()
+        self._is_closed = False
         self._fork_count = fork_count()
 
     @property
@@ -81,6 +82,9 @@ class Connection:
 
     def check_usable(self) -> None:
         """Throws where the client is closed, or belongs to the process that this one was forked from."""
+        # As few calls as can be: each report passes here.
+        if self._fork_count == fork_count() and not self._is_closed:
+            return
         if self.is_of_parent:
             raise PreconditionError(
                 f"This client of {self.address} was made before the process was forked and works in its parent only: "
@@ -88,8 +92,7 @@ class Connection:
                 code="FAILED_PRECONDITION",
                 reason="FORKED",
             )
-        if self._closed.is_set():
-            raise closed_error()
+        raise closed_error()
 
     def call(self, method: UnaryCall[Request, Response], request: Request) -> Response:
         """Makes a unary call, again while the sampler cannot be reached, within `call_timeout` for all of it."""
@@ -138,6 +141,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends every call that is under way; every later one throws."""
+        self._is_closed = True
         self._closed.set()
         for channel in self._channels:
             channel.close()

@@ -31,6 +31,10 @@ from keepset.client.status import RpcStatus, error_of, status_of
 
 _log = logging.getLogger("keepset")
 
+# How long a report may lie before it is sent, where nobody waits for it, and how often in a row it is looked for.
+_NAP_SECONDS = 0.02
+_NAPS = 50
+
 
 class ReportSender:
     """Brings the reports of one run to the sampler, all ranks over one stream at a time.
@@ -39,7 +43,8 @@ class ReportSender:
     order and with the same sequence; the sampler counts each once. What cannot be mended is remembered as `failure`.
 
     Two threads work for it. Its own opens the stream, reads the acknowledgements and opens the next stream when one
-    breaks; gRPC's takes reports from the queue and writes them. The trainer's thread only appends.
+    breaks; gRPC's takes reports from the queue and writes them. The trainer's thread only appends: waking another
+    thread costs it more than all the rest of a report, so while reports come gRPC's looks for them by itself.
     """
 
     def __init__(self, connection: Connection, run_id: str, generation: int, sample_count: int) -> None:
@@ -62,6 +67,8 @@ class ReportSender:
         # may have those.
         self._written = 0
         self._written_before = 0
+        # Whether a thread waits for a report until it is woken.
+        self._is_asleep = False
         self._writer: _Writer | None = None
         self._calls: set[Any] = set()
         self._failure: KeepsetError | None = None
@@ -105,7 +112,8 @@ class ReportSender:
             report.sequence = self._sequences.take(report.epoch, report.rank)
             self._reports.append(report)
             self._pushed += 1
-            self._written_or_ended.notify()
+            if self._is_asleep:
+                self._written_or_ended.notify_all()
 
     def flush(self, timeout: float | None = None) -> None:
         """Returns when all reports handed over until now are acknowledged."""
@@ -113,6 +121,7 @@ class ReportSender:
         end = None if timeout is None or timeout > threading.TIMEOUT_MAX else time.monotonic() + timeout
         with self._lock:
             target = self._pushed
+            self._written_or_ended.notify_all()
             while self._acknowledged < target and self._failure is None:
                 left = None if end is None else end - time.monotonic()
                 if left is not None and left <= 0:
@@ -190,6 +199,7 @@ class ReportSender:
 
     def _wait_for_room(self) -> None:
         seconds = self.connection.settings.give_up_after
+        self._written_or_ended.notify_all()
         if not self._acknowledged_or_ended.wait_for(
             lambda: len(self._reports) < self._limit or self._failure is not None,
             seconds if seconds < threading.TIMEOUT_MAX else None,
@@ -251,7 +261,8 @@ class ReportSender:
                 self.fail(error_of(ended))
                 return False
             self._acknowledged_or_ended.wait_for(lambda: self._failure is not None, delay)
-            self._written_or_ended.wait_for(lambda: self._reports or self._retired or self._failure is not None)
+            while not (self._reports or self._retired or self._failure is not None):
+                self._sleep()
             return self._failure is None and bool(self._reports)
 
     def _acknowledge(self, ack: LossReportAck) -> None:
@@ -276,6 +287,14 @@ class ReportSender:
             if self._retired and not self._reports:
                 self._end_stream()
 
+    def _sleep(self) -> None:
+        """Waits until the next report wakes it, or the end."""
+        self._is_asleep = True
+        try:
+            self._written_or_ended.wait()
+        finally:
+            self._is_asleep = False
+
     def _end_stream(self) -> None:
         self._writer = None
         self._written_or_ended.notify_all()
@@ -283,7 +302,13 @@ class ReportSender:
     def next_of(self, writer: _Writer) -> bytes | None:
         """The next report for a stream, as soon as there is one; None when the stream is over."""
         with self._lock:
-            self._written_or_ended.wait_for(lambda: self._writer is not writer or self._written < len(self._reports))
+            naps = 0
+            while self._writer is writer and self._written >= len(self._reports):
+                if naps < _NAPS:
+                    naps += 1
+                    self._written_or_ended.wait(_NAP_SECONDS)
+                else:
+                    self._sleep()
             if self._writer is not writer:
                 return None
             report = self._reports[self._written]

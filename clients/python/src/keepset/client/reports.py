@@ -33,23 +33,24 @@ Values = npt.ArrayLike | PendingValues
 class Report:
     """The losses of one batch.
 
-    Made on the trainer's thread, so it does no more there than to copy what is an array and to look at its shape and
-    type. What is pending is read, and all is brought to its bytes, when the report is sent first.
+    Made on the trainer's thread, whose caches are full of the trainer's own data: each call there costs tens of
+    microseconds. So it does no more than to copy the bytes of what is an array and to look at its shape and type. What
+    is pending is read, and all is checked and encoded, when the report is sent first.
     """
 
-    __slots__ = ("_encoded", "_indices", "_losses", "_metrics", "epoch", "rank", "sequence")
+    __slots__ = ("_encoded", "_indices", "_losses", "_metrics", "epoch", "rank", "sequence", "size")
 
     def __init__(self, epoch: int, rank: int, indices: Values, losses: Values) -> None:
         self.epoch = epoch
         self.rank = rank
         self.sequence = 0
-        self._indices = _taken("indices", indices, "iu")
-        self._losses = _taken("losses", losses, "fiub")
-        self._metrics: dict[str, npt.NDArray[Any] | PendingValues] | None = None
+        self._metrics: dict[str, _Taken] | None = None
         self._encoded: bytes | None = None
-        if self._indices.size != self._losses.size:
-            raise _other_size("losses", self._losses, self._indices)
-        if self._indices.size == 0:
+        self._indices, self.size = _take("indices", indices, "iu")
+        self._losses, count = _take("losses", losses, "fiub")
+        if count != self.size:
+            raise _other_size("losses", count, self.size)
+        if count == 0:
             raise invalid("indices", "must hold at least one index")
 
     def add_metrics(self, metrics: Mapping[str, Values], names: tuple[str, ...]) -> None:
@@ -59,9 +60,9 @@ class Report:
             if name not in names:
                 known = ", ".join(map(repr, names)) or "none: it was created without metrics="
                 raise invalid(f"metrics[{name!r}]", f"is no metric of this run; it has {known}")
-            column = _taken(f"metrics[{name!r}]", values, "fiub")
-            if column.size != self._indices.size:
-                raise _other_size(f"metrics[{name!r}]", column, self._indices)
+            column, count = _take(f"metrics[{name!r}]", values, "fiub")
+            if count != self.size:
+                raise _other_size(f"metrics[{name!r}]", count, self.size)
             self._metrics[name] = column
 
     def encode(self, run_id: str, generation: int, sample_count: int) -> bytes:
@@ -84,7 +85,7 @@ class Report:
                 ],
             )
             self._encoded = StreamReportsRequest(report=report).SerializeToString()
-            self._indices = self._losses = _NOTHING
+            self._indices = self._losses = b"", _ANY
             self._metrics = None
         return self._encoded
 
@@ -92,17 +93,21 @@ class Report:
         return f"report {self.sequence} of epoch {self.epoch} and rank {self.rank}"
 
 
-_NOTHING: npt.NDArray[Any] = np.empty(0, np.uint32)
+_Taken = tuple[bytes, np.dtype[Any]] | PendingValues
+"""Values that were copied, as bytes and what they are, or that are still to come."""
+_ANY = np.dtype(np.uint8)
 
 
-def _taken(field: str, values: Values, kinds: str) -> npt.NDArray[Any] | PendingValues:
-    """A copy, so that the trainer may use its array again; what is pending as it is."""
+def _take(field: str, values: Values, kinds: str) -> tuple[_Taken, int]:
+    """A copy, so that the trainer may use its array again, or what is pending as it is; and how many there are."""
+    given: Any = values
     if not isinstance(values, np.ndarray) and hasattr(values, "read"):
-        pending: Any = values
-        return pending
-    array = np.array(values)
-    _check_array(field, array, kinds)
-    return array
+        return given, given.size
+    array: npt.NDArray[Any] = np.asarray(given)
+    dtype = array.dtype
+    if array.ndim != 1 or dtype.kind not in kinds:
+        _check_array(field, array, kinds)
+    return (array.tobytes(), dtype), array.size
 
 
 def _check_array(field: str, array: npt.NDArray[Any], kinds: str) -> None:
@@ -113,15 +118,13 @@ def _check_array(field: str, array: npt.NDArray[Any], kinds: str) -> None:
         raise invalid(field, f"must be {wanted}, got {array.dtype}")
 
 
-def _other_size(
-    field: str, values: npt.NDArray[Any] | PendingValues, indices: npt.NDArray[Any] | PendingValues
-) -> Exception:
-    return invalid(field, f"must have one value for each of the {indices.size} indices, got {values.size}")
+def _other_size(field: str, count: int, index_count: int) -> Exception:
+    return invalid(field, f"must have one value for each of the {index_count} indices, got {count}")
 
 
-def _read(field: str, values: npt.NDArray[Any] | PendingValues, kinds: str) -> npt.NDArray[Any]:
-    if isinstance(values, np.ndarray):
-        return values
+def _read(field: str, values: _Taken, kinds: str) -> npt.NDArray[Any]:
+    if isinstance(values, tuple):
+        return np.frombuffer(*values)
     array = np.asarray(values.read())
     _check_array(field, array, kinds)
     if array.size != values.size:
@@ -133,7 +136,11 @@ def _index_bytes(indices: npt.NDArray[Any], sample_count: int) -> bytes:
     smallest, largest = int(indices.min()), int(indices.max())
     if smallest < 0 or largest >= sample_count:
         wrong = smallest if smallest < 0 else largest
-        raise invalid("indices", f"must be from 0 to {sample_count - 1}, as the data set of the run, got {wrong}")
+        raise invalid(
+            "indices",
+            f"must be from 0 to {sample_count - 1}, as the data set of the run, got {wrong}; those of a subset are "
+            "places in the subset, so wrap it with keepset.indexed last",
+        )
     return indices.astype("<u4", copy=False).tobytes()
 
 
