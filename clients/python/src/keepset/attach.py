@@ -141,11 +141,14 @@ def _is_there(client: Client, run_id: str) -> bool:
 
 def _tell_rewind(info: RunInfo, epoch: int, start_position: int) -> None:
     _log.warning(
-        "run %r has planned %d epochs; it goes back to the start of epoch %d%s",
+        "run %r has planned %d epochs; it goes back to the start of epoch %d%s%s",
         info.run_id,
         info.next_epoch,
         epoch,
         f", without the losses of its first {start_position} positions" if start_position else "",
+        "; another process that still trains it is refused from now on: where both are to go on, give each a run_id="
+        if info.state == "active"
+        else "",
     )
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from keepset.epoch_lengths import EpochLengths
 from keepset.sampler import Sampler
 
 
@@ -19,11 +18,6 @@ class Steps(NamedTuple):
     """Epochs that they take, the last one perhaps in part."""
 
 
-def lengths_of(sampler: Sampler) -> EpochLengths:
-    """The settings that fix the lengths of a sampler's epochs."""
-    return sampler._run.lengths  # pyright: ignore[reportPrivateUsage]
-
-
 def count_steps(
     sampler: Sampler, *, batch_size: int, accumulation: int, drop_last: bool, epochs: float, max_steps: int
 ) -> Steps:
@@ -31,7 +25,7 @@ def count_steps(
 
     Raises ValueError where batches would get no optimizer step, or the sampler counts other epochs.
     """
-    lengths = lengths_of(sampler)
+    lengths = sampler.lengths
     multiple = batch_size * accumulation
     if accumulation > 1 and lengths.position_multiple % multiple:
         raise ValueError(

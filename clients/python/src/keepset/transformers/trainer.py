@@ -21,7 +21,7 @@ from keepset.infinite_sampler import InfiniteSampler
 from keepset.sampler import Sampler
 from keepset.transformers.epoch_callback import EpochCallback
 from keepset.transformers.head_losses import HeadLoss, find_head_loss, logits_and_loss, next_tokens
-from keepset.transformers.steps import count_steps, lengths_of
+from keepset.transformers.steps import count_steps
 from keepset.transformers.train_loader import INDEX, TrainCollate, TrainLoader
 
 _STATE_FILE = "keepset.pt"
@@ -220,7 +220,7 @@ class KeepsetTrainer(Trainer):
 
     def _check_size(self) -> None:
         dataset: Any = self.train_dataset
-        count = lengths_of(self.sampler).sample_count
+        count = self.sampler.lengths.sample_count
         if hasattr(dataset, "__len__") and len(dataset) != count:
             raise ValueError(
                 f"train_dataset has {len(dataset)} samples, the sampler was made for {count}: make it for the very "
