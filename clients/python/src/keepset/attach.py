@@ -146,7 +146,7 @@ def _tell_rewind(info: RunInfo, epoch: int, start_position: int) -> None:
         info.next_epoch,
         epoch,
         f", without the losses of its first {start_position} positions" if start_position else "",
-        "; another process that still trains it is refused from now on: where both are to go on, give each a run_id="
+        " (where another process still trains it, that one is refused: give each a run_id=)"
         if info.state == "active"
         else "",
     )

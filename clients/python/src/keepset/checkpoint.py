@@ -61,6 +61,10 @@ class Checkpoint:
         except KeyError as error:
             raise ValueError(f"the sampler's state has no {error}: pass what sampler.state_dict() returned") from None
 
+    def next_epoch(self, lengths: EpochLengths) -> int:
+        """The epoch that is trained next: the one after the checkpoint's where that was trained to its end."""
+        return self.epoch + (self.position >= lengths.position_count(self.epoch, self.world_size))
+
     def start_position(self, lengths: EpochLengths, world_size: int) -> int:
         """The position at which each of `world_size` ranks goes on in the checkpoint's epoch, at most its end. Where
         the world size changed and does not divide what was trained, fewer than `world_size` samples are trained again.

@@ -157,12 +157,12 @@ def pending(values: Tensor, name: str = "losses") -> npt.NDArray[Any] | PendingC
 def pending_indices(index: Tensor | npt.NDArray[Any] | Sequence[int]) -> npt.NDArray[Any] | PendingCopy[np.uint32]:
     """The sample indices of a batch, shape (B,), exactly as they are: on the CPU a view, else to come.
 
-    Looks at nothing that the report looks at itself. Raises ValueError for another shape, TypeError for another dtype
-    of an index on a device.
+    Looks at no array, which the report does itself. Raises ValueError for a tensor of another shape, TypeError for one
+    of another dtype.
     """
     if isinstance(index, np.ndarray):
         return index
-    if not isinstance(index, Tensor) or index.is_cpu:
+    if not isinstance(index, Tensor):
         return np.asarray(index)
     if index.is_floating_point() or index.is_complex() or index.dtype is torch.bool:
         raise TypeError(
@@ -174,7 +174,7 @@ def pending_indices(index: Tensor | npt.NDArray[Any] | Sequence[int]) -> npt.NDA
             f"index has shape {tuple(index.shape)}: one whole number for each sample is needed, shape (batch size,). "
             "Pass the index of the batch as the loader gives it."
         )
-    ring = _ring(index.device)
+    ring = None if index.is_cpu else _ring(index.device)
     return index.numpy(force=True) if ring is None else ring.send(index, _copied_indices)
 
 

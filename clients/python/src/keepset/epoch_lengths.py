@@ -23,6 +23,14 @@ class EpochLengths:
     shard_mode: Literal["pad", "drop"] = "pad"
     position_multiple: int = 1
 
+    def __post_init__(self) -> None:
+        for epoch, rate in ((None, self.prune_rate), *self.prune_rate_schedule):
+            if not 0 <= rate < 1:
+                where = "prune_rate" if epoch is None else f"prune_rate_schedule, from epoch {epoch} on,"
+                raise ValueError(f"{where} is {rate}: it must be at least 0 and below 1, the share that is left out")
+        if self.epochs is not None and self.epochs < 1:
+            raise ValueError(f"epochs is {self.epochs}: it must be at least 1, or None where it is not known")
+
     def kept_count(self, epoch: int) -> int:
         """Samples that an epoch trains on, over all ranks."""
         warmup_epochs = 1 if self.warmup_epochs is None else self.warmup_epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
@@ -10,6 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from keepset.sampler import Index, Sampler, iterate
+
+_log = logging.getLogger("keepset")
 
 
 class InfiniteSampler(Sampler):
@@ -35,6 +38,8 @@ class InfiniteSampler(Sampler):
         self.late_count = 0
         """Losses of this rank that came after the plan of the next epoch was made."""
         self._late = 0
+        self._run.warns_of_silence = False
+        self._has_warned = False
 
     def __len__(self) -> int:
         raise TypeError("an InfiniteSampler has no length: count iterations, or use keepset.Sampler")
@@ -45,10 +50,25 @@ class InfiniteSampler(Sampler):
         plan = self._run.plan
         yield from iterate(plan.indices[self._run.position - plan.start_position :])
         while True:
-            self._late += plan.position_count - self._run.position
+            late = plan.position_count - self._run.position
+            self._late += late
+            if late == plan.position_count:
+                self._warn_of_read_ahead(late)
             self._run.set_epoch(self.epoch + 1)
             plan = self._run.plan
             yield from iterate(plan.indices)
+
+    def _warn_of_read_ahead(self, count: int) -> None:
+        """Once: the policy has no loss to choose by."""
+        if self._has_warned:
+            return
+        self._has_warned = True
+        _log.warning(
+            "epoch %d, of %d samples, was read to its end before a batch of it was reported: its losses come too late "
+            "for the next selection; let the loader read less ahead (num_workers, prefetch_factor)",
+            self.epoch,
+            count,
+        )
 
     def report(
         self, index: Index, losses: Tensor | None = None, *, metrics: Mapping[str, Any] | None = None, score: Any = None

@@ -53,7 +53,7 @@ class RankRun:
             raise ValueError(f'on_failure is {on_failure!r}: it must be "raise" or "unpruned"')
         self.settings = dict(settings)
         self.lengths = lengths
-        self.run_id = run_id or run_name(self.settings)
+        self.run_id: str = run_id or run_name(self.settings)
         self.epoch = 0
         self.position = 0
         self._has_own_name = run_id is not None
@@ -74,8 +74,8 @@ class RankRun:
         self._is_in_order = True
         self._is_finished = False
         """Whether this rank has closed the run; everything was recorded before."""
-        self._has_warned = False
-        """Whether it was said that losses are missing."""
+        self.warns_of_silence = True
+        """Whether it is still to be said that an epoch without losses is no help to the policy."""
 
     def __getstate__(self) -> dict[str, Any]:
         if self._client is not None:
@@ -163,17 +163,21 @@ class RankRun:
         if count == 0 or metrics or (indices is not None and indices.size != count):
             self._check_sizes(indices, count, metrics)
         if indices is None:
-            indices = self._next(plan, count)
+            reported = self._following(plan, count)
+            position = self.position + count
         else:
-            self._advance(plan, indices, count)
+            reported = indices
+            position = self._position_after(plan, indices, count)
+        if self._failure is None and not isinstance(plan, UnprunedPlan):
+            try:
+                plan.report(reported, losses, metrics)
+            except KeepsetError as error:
+                self._fail(error)
+        # Only now: what was refused has not been trained.
+        self.position = position
+        self._is_in_order = indices is None
         if count > self._largest_batch:
             self._largest_batch = count
-        if self._failure is not None or isinstance(plan, UnprunedPlan):
-            return
-        try:
-            plan.report(indices, losses, metrics)
-        except KeepsetError as error:
-            self._fail(error)
 
     def flush(self) -> None:
         """Waits until every loss handed over is recorded. Raises the run's failure."""
@@ -207,8 +211,13 @@ class RankRun:
 
     def checkpoint(self, *, export: bool) -> Checkpoint:
         """Where this training stands, once everything handed over is recorded."""
-        if self._plan is None and self._checkpoint is not None and self._checkpoint.epoch == self.epoch:
-            return self._checkpoint
+        restored = self._checkpoint
+        if (
+            self._plan is None
+            and restored is not None
+            and self.epoch in (restored.epoch, restored.next_epoch(self.lengths))
+        ):
+            return restored
         self.flush()
         plan = self._plan if self.has_plan else None
         position = self.position if plan is not None else 0
@@ -224,8 +233,8 @@ class RankRun:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Goes on from a checkpoint: the next plan is that of its epoch, from its position, unless another epoch is
-        set before.
+        """Goes on from a checkpoint: the next plan is that of its epoch, from its position, or that of the next epoch,
+        where this one was trained to its end, unless another one is set before.
         """
         if self._has_own_name and checkpoint.run_id != self.run_id:
             raise ValueError(
@@ -233,7 +242,7 @@ class RankRun:
             )
         self.flush()
         self.run_id = checkpoint.run_id
-        self.epoch = checkpoint.epoch
+        self.epoch = checkpoint.next_epoch(self.lengths)
         self._checkpoint = checkpoint
         self._run = self._plan = None
         self._is_attached = False
@@ -329,7 +338,7 @@ class RankRun:
         self._failure = error
         _log.warning("the sampler is lost, the training goes on with every sample and without reports: %s", error)
 
-    def _next(self, plan: Plan | UnprunedPlan, count: int) -> npt.NDArray[np.uint32]:
+    def _following(self, plan: Plan | UnprunedPlan, count: int) -> npt.NDArray[np.uint32]:
         """The indices of the next `count` positions."""
         start = self.position - plan.start_position
         following = plan.indices[start : start + count]
@@ -340,15 +349,12 @@ class RankRun:
                 "report(losses) needs every batch once and in the loader's order; else use report(index, losses), "
                 "and sampler.set_epoch(epoch) before each epoch"
             )
-        self._is_in_order = True
-        self.position += count
         return following
 
-    def _advance(self, plan: Plan | UnprunedPlan, indices: Values, count: int) -> None:
-        """Counts what was reported. A loader that keeps the plan's order, as all but few do, is followed exactly,
-        also when it begins the epoch anew.
+    def _position_after(self, plan: Plan | UnprunedPlan, indices: Values, count: int) -> int:
+        """Where a batch ends. A loader that keeps the plan's order, as all but few do, is followed exactly, also when
+        it begins the epoch anew.
         """
-        self._is_in_order = False
         start = self.position - plan.start_position
         is_from_start = (
             isinstance(indices, np.ndarray)
@@ -361,7 +367,7 @@ class RankRun:
                 f"every sample of epoch {plan.epoch} has been reported already: call sampler.set_epoch(epoch), with "
                 "the next number, before each epoch, and report each batch once"
             )
-        self.position = plan.start_position + count if is_from_start else self.position + min(count, left)
+        return plan.start_position + count if is_from_start else self.position + min(count, left)
 
     @staticmethod
     def _check_sizes(indices: Values | None, count: int, metrics: Mapping[str, Values]) -> None:
@@ -405,9 +411,9 @@ class RankRun:
 
     def _warn_of_silence(self, plan: Plan | UnprunedPlan) -> None:
         """Once: a policy that follows losses and gets none chooses by index and by chance."""
-        if self._has_warned or not follows_losses(self.settings["policy"]) or len(plan.indices) == 0:
+        if not self.warns_of_silence or not follows_losses(self.settings["policy"]) or len(plan.indices) == 0:
             return
-        self._has_warned = True
+        self.warns_of_silence = False
         _log.warning(
             "epoch %d ended without a loss, but %s chooses by losses: "
             "call sampler.report(index, losses) for each batch",
@@ -417,6 +423,6 @@ class RankRun:
 
 
 def _is_at(start: int, order: npt.NDArray[np.uint32], indices: npt.NDArray[Any]) -> bool:
-    """Whether a batch stands at a place of the plan's order, by its ends: a sample is there once, but for padding."""
-    last = start + len(indices) - 1
+    """Whether a batch stands at a place of the plan's order, by its ends: all but padding is there once."""
+    last = start + indices.size - 1
     return last < len(order) and order.item(start) == indices.item(0) and order.item(last) == indices.item(-1)

@@ -106,6 +106,8 @@ class Sampler(DistributedSampler[int]):
         progress: bool = False,
     ) -> None:
         policy = UCB() if policy is None else policy
+        if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"policy is {policy!r}: make it one of keepset's, for example policy=keepset.UCB()")
         if prune_rate is None:
             prune_rate = 0.0 if isinstance(policy, Full) else 0.5
         lengths = EpochLengths(
@@ -232,8 +234,10 @@ class Sampler(DistributedSampler[int]):
             The mean loss, a float32 scalar that can be differentiated.
 
         Raises:
-            ValueError: shapes that do not fit, or an epoch that was reported whole: `set_epoch` is missing.
-            KeepsetError: the run has failed: a report was refused, or the sampler was out of reach past the deadline.
+            ValueError, TypeError: shapes or types that do not fit, or an epoch that was reported whole: `set_epoch` is
+                missing. Nothing was handed over.
+            KeepsetError: the run has failed: an earlier report was refused, for example for an index that is not in the
+                plan, or the sampler was out of reach past the deadline.
         """
         if losses is None:
             if not isinstance(index, Tensor):
@@ -381,8 +385,8 @@ class Sampler(DistributedSampler[int]):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Goes on from a `state_dict`: the run is taken back to where it was then, when the next plan is fetched. To be
-        called on every rank, before the epoch's `iter(loader)`; `set_epoch` of another epoch than `sampler.epoch`
-        begins that one at its start.
+        called on every rank, before the epoch's `iter(loader)`. `sampler.epoch` is then the epoch to go on with: the
+        next one, where the state was taken at the end of an epoch. `set_epoch` of another one begins that at its start.
 
         Raises ValueError for a state that is none, or of another run than `run_id` names.
         """

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepset.client import DeadlineError, Plan, Run, UnavailableError, connect
+from keepset.client import DeadlineError, Plan, Run, UnavailableError, connect, report_sender
 from keepset.policies import UCB, Full
 from support.cutting_proxy import CuttingProxy
 from support.sampler_process import SamplerProcess
@@ -35,6 +35,21 @@ def test_reports_survive_cut_connections(proxy: CuttingProxy) -> None:
         progress = run.info().progress
     assert (progress.reports, progress.observations, progress.repeats) == (2000, 2000, 0)
     assert proxy.connections > 2
+
+
+def test_reports_are_sent_by_themselves_after_a_connection_broke_in_a_pause(
+    proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer of the old stream and the thread that opens the next one may sleep at the same time."""
+    monkeypatch.setattr(report_sender, "_NAPS", 0)
+    with connect(proxy.address) as client:
+        run = client.create_run(sample_count=100, policy=Full())
+        plan = run.plan_epoch(0)
+        for count in range(1, 10):
+            plan.report([count], [0.5])
+            while run.info().progress.reports < count:  # pytest's own time limit ends it
+                pass
+            proxy.cut()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -80,6 +80,7 @@ def test_a_language_model_trains_as_by_hand(
     assert trainer.trained == trained
     for name, values in by_hand.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], values, msg=name)
+    twin.flush()
     ours, theirs = (one.run.client.statistics(one.run_id) for one in (own_sampler, twin))
     np.testing.assert_allclose(ours.last_losses, theirs.last_losses, rtol=1e-4)
     twin.close()

@@ -46,12 +46,17 @@ def test_leaves_out_what_workers_read_ahead(sampler: SamplerProcess, run_id: str
     assert info.progress.epochs_planned == infinite.epoch + 1
 
 
-def test_reads_ahead_over_more_than_a_whole_epoch(sampler: SamplerProcess, run_id: str) -> None:
+def test_reads_ahead_over_more_than_a_whole_epoch(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
     tiny = make(sampler, run_id, count=16)
     for index, _ in islice(make_loader(tiny, 16, num_workers=2, prefetch_factor=4), 30):
         tiny.report(index, losses_of(index, 0))
     tiny.flush()
     assert tiny.run.info().progress.observations == 30 * 8 - tiny.late_count
+    assert [record.getMessage()[:66] for record in caplog.records] == [
+        "epoch 0, of 16 samples, was read to its end before a batch of it w"
+    ]
 
 
 def test_goes_on_from_a_checkpoint(sampler: SamplerProcess, run_id: str) -> None:

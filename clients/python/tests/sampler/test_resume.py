@@ -78,6 +78,24 @@ def test_goes_on_where_the_trainer_died(
     assert second.run.info().progress.repeats == 0
 
 
+@pytest.mark.parametrize(("batches", "first"), [(4, 2), (6, 3)])
+def test_tells_the_epoch_to_go_on_with(
+    sampler: SamplerProcess, run_id: str, undisturbed: list[list[int]], batches: int, first: int
+) -> None:
+    """A state that was taken at the end of an epoch goes on with the next one, not with an empty rest."""
+    before = make(sampler.address, run_id)
+    state, _ = train_to(before, 2, batches)
+    before.close()
+    after = make(sampler.address, run_id)
+    after.load_state_dict(state)
+    assert after.epoch == first
+    assert after.state_dict() == state
+    loader = make_loader(after, N)
+    orders = [train_epoch(after, loader, epoch) for epoch in range(after.epoch, EPOCHS)]
+    assert orders[1:] == undisturbed[first + 1 :]
+    assert orders[0] == undisturbed[first][-len(orders[0]) :] and len(orders[0]) > 0
+
+
 def test_the_resumed_epoch_has_the_length_that_is_left(sampler: SamplerProcess, run_id: str) -> None:
     state, part = train_to(make(sampler.address, run_id), 2, 4)
     second = make(sampler.address, run_id)
@@ -225,6 +243,8 @@ def test_a_whole_epoch_stays_whole_with_another_number_of_ranks(
         state, *_ = threads.map(lambda rank: rank.state_dict(), ranks)
     resumed = keepset.Sampler(101, epochs=3, address=sampler.address, run_id=run_id, rank=0, world_size=after)
     resumed.load_state_dict(state)
+    assert resumed.epoch == 1
+    resumed.set_epoch(0)
     assert (len(resumed), list(resumed)) == (0, [])
     assert resumed.run.info().progress.observations == 101
 

@@ -178,7 +178,7 @@ def test_a_rerun_begins_its_run_anew_and_shuts_the_old_one_out(
     for epoch in range(2):
         train_epoch(old, loader, epoch)
     assert sorted(train_epoch(new, make_loader(new, N), 0)) == list(range(N))
-    assert "another process that still trains it is refused from now on" in caplog.text
+    assert "where another process still trains it, that one is refused: give each a run_id=" in caplog.text
     with pytest.raises(AbortedError, match="run_id"):
         train_epoch(old, loader, 2)
 
@@ -222,17 +222,32 @@ def test_refuses_losses_that_do_not_fit(half: keepset.Sampler, losses: torch.Ten
         half.report(index, losses)
 
 
-@pytest.mark.parametrize("index", [torch.tensor([1.0, 2.0]), [1.5, 2.5], torch.tensor([True, False])])
-def test_refuses_an_index_that_has_lost_digits(half: keepset.Sampler, index: Any) -> None:
-    iter(half)
-    with pytest.raises(InvalidArgumentError, match="integers"):
-        half.report(index, torch.ones(2))
-
-
-def test_refuses_complex_losses(half: keepset.Sampler) -> None:
-    index = list(half)[:2]
-    with pytest.raises(InvalidArgumentError, match=r"losses: must be numbers, got complex64"):
-        half.report(index, torch.ones(2, dtype=torch.complex64))
+@pytest.mark.parametrize(
+    ("index", "losses", "error", "text"),
+    [
+        (torch.tensor([1.0, 2.0]), torch.ones(2), TypeError, r"index has dtype torch\.float32.*integers"),
+        (torch.tensor([True, False]), torch.ones(2), TypeError, r"index has dtype torch\.bool.*integers"),
+        (torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3, 4]), TypeError, "index has dtype"),
+        (torch.tensor([[1], [2]]), torch.ones(2), ValueError, r"index has shape \(2, 1\)"),
+        (torch.tensor(1), torch.ones(1), ValueError, r"index has shape \(\)"),
+        (1, torch.ones(1), ValueError, r"indices: must have one value a sample, shape \(B,\), got shape \(\)"),
+        ([1.5, 2.5], torch.ones(2), ValueError, "indices: must be integers: a float does not hold every index exactly"),
+        (["a", "b"], torch.ones(2), ValueError, "indices: must be integers, got <U1"),
+        ([1, 2], torch.ones(2, dtype=torch.complex64), ValueError, "losses: must be numbers, got complex64"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Casting complex values")
+def test_refuses_what_is_no_index_or_no_loss(
+    half: keepset.Sampler, index: Any, losses: torch.Tensor, error: type[Exception], text: str
+) -> None:
+    order = list(half)
+    half.report(order[:4], torch.ones(4))
+    with pytest.raises(error, match=text):
+        half.report(index, losses)
+    assert half.position == 4, "what was refused counts as not trained"
+    half.report(order[4:6], torch.ones(2))
+    assert half.position == 6
+    half.flush()
 
 
 def test_copies_what_it_is_given(half: keepset.Sampler) -> None:
@@ -280,9 +295,25 @@ def test_refuses_an_epoch_past_the_last(half: keepset.Sampler) -> None:
 
 
 def test_refuses_settings_that_the_sampler_refuses(sampler: SamplerProcess, run_id: str) -> None:
-    wrong = keepset.Sampler(N, prune_rate=1.5, address=sampler.address, run_id=run_id)
-    with pytest.raises(InvalidArgumentError, match="prune_rate"):
+    wrong = keepset.Sampler(N, selection_period=0, address=sampler.address, run_id=run_id)
+    with pytest.raises(InvalidArgumentError, match="selection_period"):
         iter(wrong)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"prune_rate": 50}, "prune_rate is 50: it must be at least 0 and below 1"),
+        ({"prune_rate": 1.0}, "prune_rate is 1"),
+        ({"prune_rate_schedule": [(3, 0.2), (5, -0.5)]}, "prune_rate_schedule, from epoch 5 on, is -0.5"),
+        ({"epochs": 0}, "epochs is 0: it must be at least 1"),
+        ({"policy": "ucb"}, "policy is 'ucb': make it one of keepset's, for example policy=keepset.UCB"),
+        ({"policy": keepset.UCB}, "policy is <class"),
+    ],
+)
+def test_refuses_at_once_what_cannot_be_right(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        keepset.Sampler(N, **settings)
 
 
 def test_refuses_data_without_a_length() -> None:

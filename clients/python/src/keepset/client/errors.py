@@ -49,7 +49,7 @@ class RunExistsError(KeepsetError):
     """The run id is taken by a run with other settings."""
 
 
-class InvalidArgumentError(KeepsetError):
+class InvalidArgumentError(KeepsetError, ValueError):
     """A value was refused; `field_violations` says which and why."""
 
 

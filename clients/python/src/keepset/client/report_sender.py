@@ -67,8 +67,8 @@ class ReportSender:
         # may have those.
         self._written = 0
         self._written_before = 0
-        # Whether a thread waits for a report until it is woken.
-        self._is_asleep = False
+        # Threads that wait for a report until they are woken: that of a stream that broke may still be one of them.
+        self._sleepers = 0
         self._writer: _Writer | None = None
         self._calls: set[Any] = set()
         self._failure: KeepsetError | None = None
@@ -112,7 +112,7 @@ class ReportSender:
             report.sequence = self._sequences.take(report.epoch, report.rank)
             self._reports.append(report)
             self._pushed += 1
-            if self._is_asleep:
+            if self._sleepers:
                 self._written_or_ended.notify_all()
 
     def flush(self, timeout: float | None = None) -> None:
@@ -194,6 +194,7 @@ class ReportSender:
             return
         with self._lock:
             self._retired = True
+            self._written_or_ended.notify_all()
             if not self._reports:
                 self._end_stream()
 
@@ -289,11 +290,11 @@ class ReportSender:
 
     def _sleep(self) -> None:
         """Waits until the next report wakes it, or the end."""
-        self._is_asleep = True
+        self._sleepers += 1
         try:
             self._written_or_ended.wait()
         finally:
-            self._is_asleep = False
+            self._sleepers -= 1
 
     def _end_stream(self) -> None:
         self._writer = None

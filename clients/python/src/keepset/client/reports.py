@@ -114,7 +114,9 @@ def _check_array(field: str, array: npt.NDArray[Any], kinds: str) -> None:
     if array.ndim != 1:
         raise invalid(field, f"must have one value a sample, shape (B,), got shape {array.shape}")
     if array.dtype.kind not in kinds and array.size > 0:
-        wanted = "integers: a float does not hold every index exactly" if kinds == "iu" else "numbers"
+        wanted = "numbers" if kinds != "iu" else "integers"
+        if kinds == "iu" and array.dtype.kind == "f":
+            wanted = "integers: a float does not hold every index exactly"
         raise invalid(field, f"must be {wanted}, got {array.dtype}")
 
 
@@ -136,10 +138,11 @@ def _index_bytes(indices: npt.NDArray[Any], sample_count: int) -> bytes:
     smallest, largest = int(indices.min()), int(indices.max())
     if smallest < 0 or largest >= sample_count:
         wrong = smallest if smallest < 0 else largest
+        subset = "; those of a subset are places in the subset, so wrap it with keepset.indexed last"
         raise invalid(
             "indices",
-            f"must be from 0 to {sample_count - 1}, as the data set of the run, got {wrong}; those of a subset are "
-            "places in the subset, so wrap it with keepset.indexed last",
+            f"must be from 0 to {sample_count - 1}, as the data set of the run, got {wrong}"
+            f"{subset if wrong >= sample_count else ''}",
         )
     return indices.astype("<u4", copy=False).tobytes()
 
