@@ -81,7 +81,7 @@ def test_holds_the_sampler_until_the_command_ends(
     node = nodes.before_serving()
     monkeypatch.setenv("KEEPSET_NODE", nodes.script(f'{waiting}\nexec "{node}" "$@"', "waiting"))
     data_dir.mkdir()
-    with Program(KEEPSET, "runs", "list", "--data-dir", data_dir) as process:
+    with Program(KEEPSET, "runs", "import", "-", "--data-dir", data_dir) as process:
         pid, address = process.read().split()
         with start(data_dir) as sampler:
             assert (int(pid), address) == (process.pid, sampler.address)
@@ -94,6 +94,8 @@ def test_holds_the_sampler_until_the_command_ends(
 
 
 def test_an_argument_that_does_not_do(data_dir: Path) -> None:
+    code, output, errors = keepset("runs", "list", "--data-dir", "", cwd=data_dir.parent)
+    assert (code, output) == (2, "") and "--data-dir is ''" in errors
     code, output, errors = keepset("runs", "list", "--data-dir", data_dir)
     assert (code, output) == (2, "") and f"--data-dir is {str(data_dir)!r}, and there is no such directory" in errors
     assert not data_dir.exists()
@@ -102,6 +104,49 @@ def test_an_argument_that_does_not_do(data_dir: Path) -> None:
         assert (code, output) == (2, "") and "--address and --data-dir name a sampler each: give one" in errors
     code, output, errors = keepset("runs", "list", "--data-dir")
     assert (code, output) == (2, "") and "argument --data-dir: expected one argument" in errors
+
+
+def test_a_directory_without_runs_is_left_as_it_is(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    for arguments in (["list"], ["show", "first"], ["import", "first.export"]):
+        code, output, errors = keepset("runs", *arguments, "--data-dir", ".", cwd=tmp_path)
+        assert (code, output) == (2, "") and errors.endswith("error: no keepset data in '.'\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+    data_dir.mkdir()
+    code, output, errors = keepset("runs", "list", "--data-dir", ".", cwd=tmp_path)
+    meant = os.path.join(".", "keepset-data")
+    assert (code, output) == (2, "") and f"no keepset data in '.'; did you mean {meant}?\n" in errors
+    code, output, errors = keepset("runs", "list", "--data-dir", data_dir)
+    assert (code, output) == (2, "") and errors.endswith(f"error: no keepset data in {str(data_dir)!r}\n")
+    assert not list(data_dir.iterdir())
+
+
+def test_a_directory_that_cannot_be_read(data_dir: Path) -> None:
+    data_dir.mkdir(mode=0)
+    as_user = "import keepset.__main__, os\nif os.geteuid() == 0:  # root may read anything\n    os.seteuid(65534)\n"
+    for parent in data_dir.parents:
+        if parent.name.startswith("pytest-") or parent == data_dir.parent:
+            parent.chmod(0o755)
+    with Program(as_user + KEEPSET, "runs", "list", "--data-dir", data_dir) as process:
+        code, output, errors = process.end()
+    assert (code, output) == (2, "")
+    assert errors.endswith(f"error: --data-dir is {str(data_dir)!r}, which cannot be read (Permission denied)\n")
+
+
+def test_imports_into_an_empty_directory(data_dir: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    make_run(old, "first")
+    export = tmp_path / "first.export"
+    code, _, errors = keepset("runs", "export", "first", "--output", export, "--data-dir", old)
+    assert code == 0, errors
+    wait_for_end(sampler_pid(old))
+    data_dir.mkdir()
+    code, _, errors = keepset("runs", "import", export, "--data-dir", data_dir)
+    assert code == 0, errors
+    wait_for_end(sampler_pid(data_dir))
+    code, output, errors = keepset("runs", "list", "--json", "--data-dir", data_dir)
+    assert (code, errors, [run["run_id"] for run in json.loads(output)]) == (0, "", ["first"])
 
 
 def test_a_directory_that_a_service_has(file_sampler: SamplerProcess) -> None:

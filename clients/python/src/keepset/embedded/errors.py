@@ -22,3 +22,7 @@ class NodeNotFoundError(EmbeddedSamplerError):
 
 class DataDirInUseError(EmbeddedSamplerError):
     """Another sampler has the data directory."""
+
+
+class AddressTakenError(EmbeddedSamplerError):
+    """The sampler cannot have the gRPC address that it had before."""

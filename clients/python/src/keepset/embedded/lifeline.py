@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import selectors
 import socket
 import time
 import weakref
@@ -11,6 +13,9 @@ from typing import Any, NamedTuple
 
 # The longest greeting that is read: a sampler's has about 100 bytes.
 _GREETING_BYTES = 4096
+
+# One that needs no file of its own, and takes files of any number where the system has it.
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 # Every connection of this process, from before it is made: a forked child must not hold what its parent holds.
 _connections: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -33,6 +38,13 @@ class Lifeline:
         self._connection = connection
         connection.setblocking(False)
 
+    def wait_for_end(self) -> None:
+        """Returns when the sampler has ended, or this process has let go."""
+        with _Selector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
+            while self.is_alive:
+                selector.select()
+
     @property
     def is_alive(self) -> bool:
         """Whether the sampler still runs and this process holds it; False in a child that was forked off."""
@@ -48,7 +60,12 @@ class Lifeline:
         self._connection.set_inheritable(True)
 
     def release(self) -> None:
-        """Lets go. Does nothing the second time."""
+        """Lets go, and ends `wait_for_end` in whatever thread. Does nothing the second time."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Lets go, and gives the connection back to the system: no other thread may use it meanwhile."""
         self._connection.close()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from keepset.embedded.errors import NodeNotFoundError
 from keepset.embedded.service import read_service
+from keepset.embedded.spawning import no_fork
 
 _VERSION_SECONDS = 10
 
@@ -68,15 +69,16 @@ def _installed_node() -> str | None:
 def _fault(node: str, oldest: str) -> str | None:
     """Why this program cannot run the sampler; None if it can."""
     try:
-        asked = subprocess.run(
-            [node, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_VERSION_SECONDS,
-            check=True,
-        )
+        with no_fork:
+            asked = subprocess.run(
+                [node, "--version"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_VERSION_SECONDS,
+                check=True,
+            )
     except (OSError, subprocess.SubprocessError) as error:
         return f"does not tell its version ({error})"
     answer = asked.stdout

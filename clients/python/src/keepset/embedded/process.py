@@ -12,8 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from keepset.embedded.errors import DataDirInUseError, EmbeddedSamplerError
+from keepset.embedded.errors import AddressTakenError, DataDirInUseError, EmbeddedSamplerError
 from keepset.embedded.service import Service
+from keepset.embedded.spawning import no_fork
+
+FREE = "127.0.0.1:0"
+"""Any port that is free."""
 
 # Calls that are under way when the last holder is gone have nobody who waits for them: a short drain, so that the next
 # start of the same directory need not wait long.
@@ -34,16 +38,16 @@ def rotate_log(data_dir: Path) -> None:
         os.replace(log_path(data_dir), data_dir / "embedded.log.1")
 
 
-def launch(node: str, service: Service, data_dir: Path, deadline: float) -> dict[str, Any]:
-    """Starts a sampler and waits until it listens, up to `deadline` of time.monotonic(). Returns the line that it logs
-    then.
+def launch(node: str, service: Service, data_dir: Path, listen: str, deadline: float) -> dict[str, Any]:
+    """Starts a sampler with the gRPC address `listen` and waits until it listens, up to `deadline` of time.monotonic().
+    Returns the line that it logs then.
 
     It is in a session of its own, so that Ctrl-C ends the trainer and not the sampler before it. What it writes goes to
     a file: nobody has to read it, as a pipe would need. Raises DataDirInUseError where another sampler has the
-    directory, and EmbeddedSamplerError where it ended or did not listen in time.
+    directory, AddressTakenError where it cannot have the address, and EmbeddedSamplerError where it ended or did not
+    listen in time.
     """
-    free = "127.0.0.1:0"
-    command = [node, str(service.main), "serve", "--listen", free, "--http", free, "--lifeline", free]
+    command = [node, str(service.main), "serve", "--listen", listen, "--http", FREE, "--lifeline", FREE]
     command += [
         "--store",
         "file",
@@ -55,7 +59,7 @@ def launch(node: str, service: Service, data_dir: Path, deadline: float) -> dict
         "info",
     ]
     path = log_path(data_dir)
-    with path.open("ab") as log:
+    with path.open("ab") as log, no_fork:
         start = log.tell()
         process = subprocess.Popen(
             command,
@@ -72,8 +76,10 @@ def launch(node: str, service: Service, data_dir: Path, deadline: float) -> dict
         process.kill()
         process.wait()
         raise
-    # Takes the exit code when there is one, so that no zombie stays.
-    threading.Thread(target=process.wait, name="keepset-embedded", daemon=True).start()
+    # Takes the exit code when there is one, so that no zombie stays; none does where the interpreter ends, which starts
+    # no thread any more.
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=process.wait, name="keepset-embedded", daemon=True).start()
     return listening
 
 
@@ -119,6 +125,8 @@ def _failure(what: str, path: Path, start: int) -> EmbeddedSamplerError:
     tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
     if "is in use by another sampler" in text:
         return DataDirInUseError(f"data_dir is {str(path.parent)!r}, which another sampler has:\n{tail}")
+    if "(--listen)" in text:
+        return AddressTakenError(f"the embedded sampler cannot have its address:\n{tail}")
     remedy = ""
     if "Cannot find addon" in text or "Cannot load addon" in text:
         remedy = (
