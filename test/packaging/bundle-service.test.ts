@@ -107,7 +107,10 @@ test('holds its data directory against a second sampler', async () => {
   await expect(serve('held')).rejects.toThrow('ended before it listened')
 })
 
-test('`train` says that the trainer is not part of it', async () => {
+test('`train` says that the trainer is not part of it, and --help leaves it out', async () => {
+  const { stdout } = await keepset('--help')
+  expect(stdout).toMatch(/^ {2}runs /m)
+  expect(stdout).not.toMatch(/^ {2}train /m)
   await expect(keepset('train')).rejects.toThrow('the trainer is not installed here')
 })
 

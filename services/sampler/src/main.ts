@@ -29,12 +29,19 @@ async function serve(given: Record<string, string>): Promise<void> {
   abandoned?.then(stop)
 }
 
-/** Hands over to the trainer, a package of its own: the sampler does not need TensorFlow.js to be installed. It runs in this process, so that who ends this one ends it. */
-async function train(args: string[]): Promise<void> {
-  let main: string
+/** The trainer's program, or undefined where the trainer is not installed: it is a package of its own, and the sampler does not need TensorFlow.js. */
+function findTrainer(): string | undefined {
   try {
-    main = join(dirname(fileURLToPath(import.meta.resolve('@keepset/trainer/package.json'))), 'dist', 'main.js')
+    return join(dirname(fileURLToPath(import.meta.resolve('@keepset/trainer/package.json'))), 'dist', 'main.js')
   } catch {
+    return undefined
+  }
+}
+
+/** Hands over to the trainer. It runs in this process, so that who ends this one ends it. */
+async function train(args: string[]): Promise<void> {
+  const main = findTrainer()
+  if (main === undefined) {
     fail(new Error('the trainer is not installed here; install it with: npm install @keepset/trainer'))
   }
   process.argv = [process.execPath, main, ...args]
@@ -72,7 +79,7 @@ const program = new Command('keepset')
   .exitOverride()
 program.addCommand(serveCommand().exitOverride().copyInheritedSettings(program))
 program
-  .command('train', { hidden: false })
+  .command('train', { hidden: findTrainer() === undefined })
   .description('train an image classifier with TensorFlow.js on what a sampler keeps (keepset train --help)')
   .helpOption(false)
   .allowUnknownOption()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ def main() -> int:
         remedy = ", or pass the --address of that sampler" if isinstance(error, DataDirInUseError) else ""
         print(f"keepset: {error}{remedy}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _take_data_dir(arguments: list[str]) -> tuple[list[str], str | None]:
@@ -51,9 +54,24 @@ def _take_data_dir(arguments: list[str]) -> tuple[list[str], str | None]:
         return others + arguments[end:], None
     if any(other.partition("=")[0] == "--address" for other in others):
         parser.error("--address and --data-dir name a sampler each: give one of them")
-    if not Path(data_dir).is_dir():
+    if not data_dir or not Path(data_dir).is_dir():
         parser.error(f"--data-dir is {data_dir!r}, and there is no such directory")
+    try:
+        names = set(os.listdir(data_dir))
+    except OSError as error:
+        parser.error(f"--data-dir is {data_dir!r}, which cannot be read ({error.strerror})")
+    # Elsewhere no sampler is to leave its traces.
+    if not {"version", "runs"} <= names and not (others[1:2] == ["import"] and _is_empty(names)):
+        nearby = os.path.join(data_dir, "keepset-data")
+        question = f"; did you mean {nearby}?" if os.path.isdir(nearby) else ""
+        parser.error(f"no keepset data in {data_dir!r}{question}")
     return others + arguments[end:], data_dir
+
+
+def _is_empty(names: set[str]) -> bool:
+    """Whether a sampler takes a directory with these names in it for a new one of its own."""
+    unfinished = {"lock", "version", "version.tmp", "lost+found"}  # a start that was cut short, a new file system
+    return all(name.startswith((".", "embedded.")) for name in names - unfinished)
 
 
 def _become(command: list[str], environment: Mapping[str, str]) -> int:
@@ -65,12 +83,13 @@ def _become(command: list[str], environment: Mapping[str, str]) -> int:
 
 def run_as_child(command: list[str], environment: Mapping[str, str]) -> int:
     """Runs a command and returns its exit code. Ctrl-C, of which the console tells both, is for the command."""
+    signal.signal(signal.SIGINT, _ignore)  # which the command does not inherit
     with subprocess.Popen(command, env=environment) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+        return process.wait()
+
+
+def _ignore(*_: object) -> None:
+    pass
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def metadata_of(unpacked: Path) -> Path:
 def test_the_wheel_is_for_every_platform_and_small(wheel: Path) -> None:
     assert wheel.name == "keepset-0.1.0-py3-none-any.whl"
     assert wheel.stat().st_size < 2_000_000
+    assert f'pip install "clients/python/dist/{wheel.name}[server]"' in (REPOSITORY / "README.md").read_text()
 
 
 def test_the_wheel_holds_the_package_with_its_sampler_and_nothing_else(unpacked: Path) -> None:

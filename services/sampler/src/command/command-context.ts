@@ -1,6 +1,9 @@
 import type { Client } from '@keepset/client'
 import type { Streams } from './streams.js'
 
+/** Where a sampler is looked for unless `--address` says otherwise. */
+export const DEFAULT_ADDRESS = '127.0.0.1:50051'
+
 /** What every command on runs is given. */
 export interface CommandContext {
   readonly client: Pick<

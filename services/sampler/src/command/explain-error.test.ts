@@ -58,9 +58,12 @@ describe('explainError', () => {
       cause: { details: 'No connection established. Resolution note: ' },
     })
     expect(explainError(refused, address)).toEqual({
-      text: 'no sampler answers at 127.0.0.1:50051: start one with "keepset serve", or correct --address (No connection established)',
+      text: 'no sampler answers at 127.0.0.1:50051: start one with "keepset serve", or correct --address (No connection established); the runs of an embedded sampler (a training in Python without address=) are reached with --data-dir keepset-data, by the keepset of the Python package',
       exitCode: 1,
     })
+    expect(explainError(refused, 'gpu-3:50051').text).toBe(
+      'no sampler answers at gpu-3:50051: start one with "keepset serve", or correct --address (No connection established)',
+    )
     expect(explainError(new DeadlineError('DEADLINE_EXCEEDED', 'Late.'), address).text).toBe(
       'no sampler answers at 127.0.0.1:50051 in time: start one with "keepset serve", correct --address, or raise --connect-timeout',
     )

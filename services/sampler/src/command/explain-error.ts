@@ -7,6 +7,7 @@ import {
   RunNotFoundError,
   UnavailableError,
 } from '@keepset/client'
+import { DEFAULT_ADDRESS } from './command-context.js'
 import { CommandError, exitCodes } from './command-error.js'
 
 /** What the user of the command line can do, where the sampler speaks to a program: instead of what follows the problem in its text. */
@@ -15,6 +16,10 @@ const remedies: readonly (readonly [type: typeof KeepsetError, remedy: string])[
   [RunExistsError, 'give another name with --as, or delete that run with "keepset runs delete"'],
   [AbortedError, 'look at it with "keepset runs show", then try again'],
 ]
+
+/** For who named no sampler, and may have meant one that no address leads to. */
+const embeddedRuns =
+  'the runs of an embedded sampler (a training in Python without address=) are reached with --data-dir keepset-data, by the keepset of the Python package'
 
 /** One line for the user and the exit code; for a fault of the program itself, its stack. */
 export function explainError(error: unknown, address: string): { readonly text: string; readonly exitCode: number } {
@@ -30,7 +35,8 @@ function explain(error: KeepsetError, address: string): string {
     return `no sampler answers at ${address} in time: start one with "keepset serve", correct --address, or raise --connect-timeout`
   }
   if (error instanceof UnavailableError && error.reason === undefined) {
-    return `no sampler answers at ${address}: start one with "keepset serve", or correct --address (${text})`
+    const problem = `no sampler answers at ${address}: start one with "keepset serve", or correct --address (${text})`
+    return address === DEFAULT_ADDRESS ? `${problem}; ${embeddedRuns}` : problem
   }
   if (error.code === 'UNIMPLEMENTED') {
     return `the server at ${address} is no Keepset sampler, or an older one than this command: correct --address (${text})`

@@ -53,6 +53,21 @@ describe('runRunsCommand', () => {
     expect(stdout()).toBe('')
   })
 
+  it.each([
+    ['list', '--data-dir', 'keepset-data'],
+    ['list', '--data-dir=keepset-data'],
+    ['show', 'demo', '--data-dir'],
+    ['--data-dir', 'keepset-data', 'list'],
+  ])('says whose option --data-dir is: %s %s', async (...args) => {
+    expect(await run(...args)).toBe(2)
+    expect(stderr()).toBe(
+      "error: --data-dir is an option of the Python package's keepset (in a clone clients/python/.venv/bin/keepset); this one reaches a sampler by --address\n",
+    )
+    expect(stdout()).toBe('')
+    expect(await run('list', '--help')).toBe(0)
+    expect(stdout()).not.toContain('--data-dir')
+  })
+
   it('names a variable with a bad value', async () => {
     vi.stubEnv('KEEPSET_ADDRESS', 'nowhere')
     expect(await run('list')).toBe(2)

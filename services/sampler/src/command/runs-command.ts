@@ -1,6 +1,6 @@
 import { type Client, connect } from '@keepset/client'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { CommandContext } from './command-context.js'
+import { type CommandContext, DEFAULT_ADDRESS } from './command-context.js'
 import { exitCodes } from './command-error.js'
 import { deleteRun } from './delete-run.js'
 import { explainError } from './explain-error.js'
@@ -138,14 +138,25 @@ function makeCommand(run: (options: ConnectionOptions, work: Work) => Promise<vo
     .option(...force)
     .action((runId, options) => run(options, (context) => exportStatistics(context, runId, options)))
   for (const command of program.commands) addConnection(command)
+  for (const command of [program, ...program.commands]) refuseDataDir(command)
   return program
+}
+
+/** The Python package's `keepset` takes this option and passes the rest on to this command: here nothing starts a sampler. */
+function refuseDataDir(command: Command): void {
+  command.addOption(new Option('--data-dir [directory]').hideHelp())
+  command.on('option:data-dir', () => {
+    command.error(
+      "error: --data-dir is an option of the Python package's keepset (in a clone clients/python/.venv/bin/keepset); this one reaches a sampler by --address",
+    )
+  })
 }
 
 function addConnection(command: Command): void {
   command.addOption(
     new Option('--address <host:port>', 'the sampler')
       .env('KEEPSET_ADDRESS')
-      .default('127.0.0.1:50051')
+      .default(DEFAULT_ADDRESS)
       .argParser(readAddress),
   )
   command.addOption(
