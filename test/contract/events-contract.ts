@@ -13,7 +13,7 @@ export function describeEvents(kind: StoreKind): void {
           planned(0),
           reported(0, 1, losses),
           reported(0, 2, []),
-          planned(1, [0, 7, 0xffff_fffe]),
+          planned(1, [0, 7, 900_000]),
           planned(2, []),
           finished,
         ]

@@ -1,15 +1,17 @@
 import { expect } from 'vitest'
+import { KeptSet } from '../../services/sampler/src/core/selection/kept-set.js'
 import type { ByteStream, OpenedRecord, RunLease, RunStore, Snapshot } from '../../services/sampler/src/runs/ports.js'
 import type { RunEvent } from '../../services/sampler/src/runs/run-event.js'
 import type { StoreErrorReason } from '../../services/sampler/src/runs/store-error.js'
 
+/** `selected`: ascending. */
 export const planned = (epoch: number, selected?: readonly number[]): RunEvent => ({
   type: 'epoch_planned',
   time: 1_700_000_000_000 + epoch,
   epoch,
   worldSize: 1 + (epoch % 3),
   reason: selected ? 'selected' : 'warmup',
-  ...(selected && { selected: Uint32Array.from(selected) }),
+  ...(selected && { selected: KeptSet.of(selected, (selected.at(-1) ?? -1) + 1) }),
 })
 
 /** Some with metrics, some without. */

@@ -4,9 +4,9 @@ import { endianness } from 'node:os'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config/config.js'
 import { version } from './config/version.js'
-import { selectKeptSet } from './core/policies/registry.js'
 import { GrpcServer } from './grpc/grpc-server.js'
 import { Lifeline } from './lifeline/lifeline.js'
+import { makePlan } from './runs/make-plan.js'
 import type { RunStore } from './runs/ports.js'
 import type { Run } from './runs/run.js'
 import { RunError } from './runs/run-error.js'
@@ -106,7 +106,7 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
   const store = await openStore(config, log)
   const registry = await RunRegistry.open(store, config, {
     clock: Date.now,
-    selector: { select: async (policy, input) => selectKeptSet(policy, input) },
+    planner: { make: async (work) => makePlan(work) },
     listener: logRuns(log),
   }).catch(async (error: unknown) => {
     await store.close()

@@ -1,4 +1,5 @@
 import { checkGeneration } from './check-generation.js'
+import type { Plan } from './plan.js'
 import type { Run } from './run.js'
 import { invalidField, RunError } from './run-error.js'
 import type { LossesReported } from './run-event.js'
@@ -43,6 +44,7 @@ function checkSequence(run: Run, { epoch, rank, sequence }: Report): void {
 
 function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
   const { spec } = run
+  const plan = run.plan as Plan
   if (indices.length === 0) throw invalidField('sample_indices', 'sample_indices is empty; report at least one sample')
   if (indices.length !== losses.length) {
     throw invalidField(
@@ -59,7 +61,7 @@ function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
         `sample_indices[${i}] is ${index}; the run has samples 0 to ${spec.sampleCount - 1}`,
       )
     }
-    if (!run.isPlannedFor(index, rank)) {
+    if (!plan.has(index, rank)) {
       throw invalidField(
         'sample_indices',
         `sample_indices[${i}] is ${index}, which is not in the plan of rank ${rank} for epoch ${epoch}; report only samples of that plan`,

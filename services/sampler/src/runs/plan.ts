@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { PlanReason } from '../core/plans/epoch-rule.js'
-import { orderOfEpoch } from '../core/plans/order.js'
-import type { Sharding } from '../core/plans/sharding.js'
+import { toOrderOfEpoch } from '../core/plans/order.js'
+import { ownCount, ownersOf, type Sharding } from '../core/plans/sharding.js'
 import { everything } from '../core/selection/everything.js'
+import type { KeptSet } from '../core/selection/kept-set.js'
 
 /** What decides a plan. */
 interface PlanParts {
@@ -10,7 +11,7 @@ interface PlanParts {
   readonly reason: PlanReason
   readonly selectionEpoch: number
   /** Undefined: everything. */
-  readonly keptSet: Uint32Array | undefined
+  readonly keptSet: KeptSet | undefined
   readonly sampleCount: number
   readonly seed: bigint
   readonly sharding: Sharding
@@ -18,7 +19,17 @@ interface PlanParts {
   readonly generation: number
 }
 
-/** What an epoch trains on. Order and digest are computed when they are first asked for: a replay of old epochs needs neither. */
+/** What follows from the parts of a plan, and takes long to compute where there are millions of samples. */
+export interface PlanArrays {
+  /** The kept set in training order, over all ranks. */
+  readonly order: Uint32Array
+  /** SHA-256 of `order` as packed little-endian u32. */
+  readonly digest: Buffer
+  /** Per sample: rank + 1 of the rank that has it, 0 for none. Undefined where one rank has all that is kept. */
+  readonly owners: Uint16Array | undefined
+}
+
+/** What an epoch trains on. */
 export class Plan {
   readonly epoch: number
   readonly reason: PlanReason
@@ -29,12 +40,12 @@ export class Plan {
   readonly saving: number
   /** The run's life that the plan belongs to. */
   readonly generation: number
-  /** Number of samples kept, over all ranks. */
-  readonly keptCount: number
-  readonly #keptSet: Uint32Array | undefined
-  readonly #seed: bigint
-  #order: Uint32Array | undefined
-  #digest: Buffer | undefined
+  /** N. */
+  readonly sampleCount: number
+  readonly seed: bigint
+  /** Undefined: everything. */
+  readonly keptSet: KeptSet | undefined
+  #arrays: PlanArrays | undefined
 
   constructor(parts: PlanParts) {
     this.epoch = parts.epoch
@@ -43,20 +54,54 @@ export class Plan {
     this.sharding = parts.sharding
     this.saving = parts.saving
     this.generation = parts.generation
-    this.keptCount = parts.keptSet?.length ?? parts.sampleCount
-    this.#keptSet = parts.keptSet
-    this.#seed = parts.seed
+    this.sampleCount = parts.sampleCount
+    this.seed = parts.seed
+    this.keptSet = parts.keptSet
   }
 
-  /** The kept set in training order, over all ranks. */
+  /** Number of samples kept, over all ranks. */
+  get keptCount(): number {
+    return this.keptSet?.count ?? this.sampleCount
+  }
+
+  /** Whether its arrays are there: a replay of old epochs needs none, and who serves a plan has them computed before. */
+  get isReady(): boolean {
+    return this.#arrays !== undefined
+  }
+
+  /** Takes the arrays as they were computed elsewhere. */
+  supply(arrays: PlanArrays): void {
+    this.#arrays = arrays
+  }
+
   get order(): Uint32Array {
-    this.#order ??= orderOfEpoch(this.#keptSet ?? everything(this.keptCount), this.#seed, this.epoch)
-    return this.#order
+    return this.#made.order
   }
 
-  /** SHA-256 of `order` as packed little-endian u32. */
   get digest(): Buffer {
-    this.#digest ??= createHash('sha256').update(this.order).digest()
-    return this.#digest
+    return this.#made.digest
   }
+
+  /** Whether a sample is at one of the rank's positions. */
+  has(index: number, rank: number): boolean {
+    const { owners } = this.#made
+    if (owners) return owners[index] === rank + 1
+    return rank === 0 && index < this.sampleCount && (this.keptSet?.has(index) ?? true)
+  }
+
+  get #made(): PlanArrays {
+    this.#arrays ??= computePlan(this)
+    return this.#arrays
+  }
+}
+
+/** What `computePlan` needs of a plan. */
+export type PlanInput = Pick<Plan, 'keptSet' | 'sampleCount' | 'seed' | 'epoch' | 'sharding'>
+
+/** Order, digest and owners of a plan. */
+export function computePlan({ keptSet, sampleCount, seed, epoch, sharding }: PlanInput): PlanArrays {
+  const order = toOrderOfEpoch(keptSet?.indices() ?? everything(sampleCount), seed, epoch)
+  const digest = createHash('sha256').update(order).digest()
+  const isOneRanks = ownCount(order.length, 0, sharding) === order.length
+  return { order, digest, owners: isOneRanks ? undefined : ownersOf(order, sampleCount, sharding) }
 }

@@ -1,14 +1,32 @@
-import type { SelectionInput } from '../core/policies/policy.js'
+import type { Sharding } from '../core/plans/sharding.js'
 import type { PolicyChoice } from '../core/policies/registry.js'
+import type { KeptSet } from '../core/selection/kept-set.js'
+import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
+import type { PlanArrays } from './plan.js'
 import type { RunEvent } from './run-event.js'
 
 /** Milliseconds since 1970. */
 export type Clock = () => number
 
-/** Computes kept sets; may do so elsewhere. Nothing changes the run's statistics until it answers. */
-export interface Selector {
-  /** The policy's kept set: `input.keptCount` distinct indices in ascending order. */
-  select(policy: PolicyChoice, input: SelectionInput): Promise<Uint32Array>
+/** What is computed for an epoch. */
+export interface PlanWork {
+  readonly statistics: SampleStatistics
+  readonly seed: bigint
+  readonly epoch: number
+  readonly sharding: Sharding
+  /** A kept set, or how one is chosen; undefined: everything. */
+  readonly kept: KeptSet | { readonly policy: PolicyChoice; readonly keptCount: number } | undefined
+}
+
+/** What an epoch keeps, and the arrays of its plan. */
+export interface MadePlan extends PlanArrays {
+  /** Undefined: everything. */
+  readonly keptSet: KeptSet | undefined
+}
+
+/** Computes plans; may do so elsewhere. Nothing changes the run's statistics until it answers. */
+export interface Planner {
+  make(work: PlanWork): Promise<MadePlan>
 }
 
 /** Bytes that come in pieces of any size; opaque to a store. */

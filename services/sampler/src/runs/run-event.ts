@@ -1,4 +1,5 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
+import type { KeptSet } from '../core/selection/kept-set.js'
 import type { RunSpec } from './run-spec.js'
 
 /** How a run comes to be; its record begins with a snapshot of that, not with an event. `time`, here and of every event: milliseconds since 1970, the sampler's clock. */
@@ -15,8 +16,8 @@ export interface EpochPlanned {
   readonly epoch: number
   readonly worldSize: number
   readonly reason: PlanReason
-  /** The new kept set, ascending: with reason SELECTED. */
-  readonly selected?: Uint32Array
+  /** The new kept set: with reason SELECTED. */
+  readonly selected?: KeptSet
 }
 
 /** The values of one metric in a report. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { positionCount, rankPositions } from '../core/plans/sharding.js'
-import { selectKeptSet } from '../core/policies/registry.js'
-import type { Selector } from './ports.js'
+import { makePlan } from './make-plan.js'
+import type { Planner } from './ports.js'
 import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
@@ -40,13 +40,13 @@ async function train(worldSize: number, delays: Delays) {
     events.push(event)
     await delays.wait(event.type)
   }
-  const selector: Selector = {
-    select: async (policy, input) => {
+  const planner: Planner = {
+    make: async (work) => {
       await delays.wait('select')
-      return selectKeptSet(policy, input)
+      return makePlan(work)
     },
   }
-  const owner = new RunOwner(run, leaseOf(append), ownerParts(selector))
+  const owner = new RunOwner(run, leaseOf(append), ownerParts(planner))
   const digests: string[] = []
   const { signal } = new AbortController()
   const trainRank = async (rank: number) => {

@@ -1,23 +1,23 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { rankPositions } from '../core/plans/sharding.js'
-import { selectKeptSet } from '../core/policies/registry.js'
-import type { RunLease, Selector } from './ports.js'
+import { makePlan } from './make-plan.js'
+import type { Planner, RunLease } from './ports.js'
 import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
 import { RunOwner } from './run-owner.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
-import { inlineSelector, leaseOf, ownerParts, selectorAfter } from './testing/owner-parts.js'
+import { inlinePlanner, leaseOf, ownerParts, plannerAfter } from './testing/owner-parts.js'
 import { requestedSpec } from './testing/requested-spec.js'
 
 const never = new AbortController().signal
 
-function ownerOf(given: Partial<RequestedRunSpec> = {}, selector = inlineSelector, lease?: RunLease) {
+function ownerOf(given: Partial<RequestedRunSpec> = {}, planner = inlinePlanner, lease?: RunLease) {
   const spec = resolveRunSpec(requestedSpec({ sampleCount: 20, seed: 1n, selectionPeriod: 1, ...given }))
   const events: RunEvent[] = []
   const record = leaseOf(async (event: RunEvent) => void events.push(event))
   const run = new Run({ time: 0, runId: 'r', spec })
-  return { run, events, owner: new RunOwner(run, lease ?? record, ownerParts(selector)) }
+  return { run, events, owner: new RunOwner(run, lease ?? record, ownerParts(planner)) }
 }
 
 const request = (
@@ -128,7 +128,7 @@ describe('RunOwner', () => {
 
   it('gives no plan of another world size to one who came while it was being made', async () => {
     const gate = gateOf()
-    const { owner } = ownerOf({ warmupEpochs: 0 }, selectorAfter(gate.promise))
+    const { owner } = ownerOf({ warmupEpochs: 0 }, plannerAfter(gate.promise))
     const gone = new AbortController()
     const left = owner.planEpoch(request(0, { worldSize: 1 }), forever, gone.signal)
     gone.abort(new Error('gone'))
@@ -159,7 +159,7 @@ describe('RunOwner', () => {
     const gate = gateOf()
     const { owner } = ownerOf(
       {},
-      inlineSelector,
+      inlinePlanner,
       leaseOf(() => gate.promise),
     )
     const first = owner.planEpoch(request(0), forever, never)
@@ -173,7 +173,7 @@ describe('RunOwner', () => {
     const gate = gateOf()
     const { owner } = ownerOf(
       {},
-      inlineSelector,
+      inlinePlanner,
       leaseOf(() => gate.promise),
     )
     void owner.planEpoch(request(0), forever, never)
@@ -188,7 +188,7 @@ describe('RunOwner', () => {
 
   it('finishes after the plan that is being made', async () => {
     const gate = gateOf()
-    const { owner, events } = ownerOf({ warmupEpochs: 0 }, selectorAfter(gate.promise))
+    const { owner, events } = ownerOf({ warmupEpochs: 0 }, plannerAfter(gate.promise))
     const asked = owner.planEpoch(request(0), forever, never)
     const finished = owner.finish()
     gate.resolve()
@@ -199,7 +199,7 @@ describe('RunOwner', () => {
 
   it('appends nothing more when it is closed while a kept set is being chosen', async () => {
     const gate = gateOf()
-    const { owner, events } = ownerOf({ warmupEpochs: 0 }, selectorAfter(gate.promise))
+    const { owner, events } = ownerOf({ warmupEpochs: 0 }, plannerAfter(gate.promise))
     const asked = owner.planEpoch(request(0), forever, never)
     owner.close(new Error('deleted'))
     await expect(asked).rejects.toThrow('deleted')
@@ -226,7 +226,7 @@ describe('RunOwner', () => {
 
   it('lets nothing change the run while a kept set is being chosen', async () => {
     const gate = gateOf()
-    const { owner, run } = ownerOf({}, selectorAfter(gate.promise))
+    const { owner, run } = ownerOf({}, plannerAfter(gate.promise))
     const { order } = await owner.planEpoch(request(0), forever, never)
     const next = owner.planEpoch(request(1), forever, never)
     const late = owner.report(report(0, 0, 1, order))
@@ -239,10 +239,10 @@ describe('RunOwner', () => {
 
   it('fails the waiting ranks where the selection fails, and tries anew when asked again', async () => {
     let failures = 1
-    const flaky: Selector = {
-      select: async (policy, input) => {
+    const flaky: Planner = {
+      make: async (work) => {
         if (failures-- > 0) throw new Error('worker died')
-        return selectKeptSet(policy, input)
+        return makePlan(work)
       },
     }
     const { owner } = ownerOf({ warmupEpochs: 0 }, flaky)
@@ -304,7 +304,7 @@ describe('RunOwner', () => {
       gates.push(gate)
       return gate.promise
     })
-    const { owner } = ownerOf({}, inlineSelector, lease)
+    const { owner } = ownerOf({}, inlinePlanner, lease)
     const plan = await owner.planEpoch(request(0), forever, never)
     expect(await owner.appliedSequence(plan, 0)).toBe(0)
     const reporting = owner.report(report(0, 0, 1, plan.order.slice(0, 5)))
@@ -354,7 +354,7 @@ describe('RunOwner', () => {
       pending.push(gate)
       return gate.promise
     })
-    const { owner } = ownerOf({}, inlineSelector, lease)
+    const { owner } = ownerOf({}, inlinePlanner, lease)
     const answered: string[] = []
     const plan = owner.planEpoch(request(0), forever, never).then((made) => {
       answered.push('plan')

@@ -1,12 +1,12 @@
 import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
-import { RandomStream } from '../core/random/random-stream.js'
+import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { checkGeneration, staleGeneration } from './check-generation.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report, toEvent } from './check-report.js'
 import { writeExport } from './export/write-export.js'
 import { writeImage } from './image/write-image.js'
-import type { Plan } from './plan.js'
-import type { ByteStream, Clock, RunLease, Selector } from './ports.js'
+import { computePlan, type Plan } from './plan.js'
+import type { ByteStream, Clock, Planner, RunLease } from './ports.js'
 import { restartedRun, rewoundRun } from './rewound-run.js'
 import type { Run } from './run.js'
 import { RunError } from './run-error.js'
@@ -30,7 +30,7 @@ export interface ReportAck {
 /** What a run owner works with. */
 export interface RunOwnerParts {
   readonly clock: Clock
-  readonly selector: Selector
+  readonly planner: Planner
   readonly listener: RunListener
 }
 
@@ -86,7 +86,7 @@ export class RunOwner {
   /** The plan of an epoch: made once, when all ranks have asked and their reports are in. The wait ends after `waitMs`, or when `signal` aborts. */
   planEpoch(request: PlanRequest, waitMs: number, signal: AbortSignal): Promise<Plan> {
     return this.#track(async () => {
-      while (this.#changing !== undefined) await this.#changing
+      if (!this.#isSettled) await this.#settled()
       this.#assertOpen()
       checkPlanRequest(this.#run, request)
       const { plan } = this.#run
@@ -113,7 +113,7 @@ export class RunOwner {
   /** Applies a report once, however often it comes. Reports of one rank must be handed in in the order of their sequences. */
   report(report: Report): Promise<ReportAck> {
     return this.#track(async () => {
-      while (this.#changing !== undefined) await this.#changing
+      if (!this.#isSettled) await this.#settled()
       this.#assertOpen()
       if (checkReport(this.#run, report) === 'duplicate') {
         await this.#durable
@@ -307,26 +307,51 @@ export class RunOwner {
 
   async #makePlan(): Promise<void> {
     const run = this.#run
-    const { clock, selector, listener } = this.#parts
+    const { clock, planner, listener } = this.#parts
     const start = clock()
     const epoch = run.nextEpoch
     const worldSize = this.#waitingRoom.worldSize as number
+    const { policy, seed, shardMode, positionMultiple } = run.spec
     const { reason, keptCount } = ruleOfEpoch(run.spec, epoch)
-    const selection = reason === 'selected' && {
-      selected: await selector.select(run.spec.policy, {
-        statistics: run.statistics,
-        keptCount,
-        epoch,
-        random: (purpose, streamEpoch) => new RandomStream(run.spec.seed, streamEpoch, purpose),
-      }),
-    }
+    const kept = { selected: { policy, keptCount }, reused: run.keptSet, warmup: undefined, tail: undefined }[reason]
+    const sharding = { worldSize, shardMode, positionMultiple }
+    const { keptSet, ...arrays } = await planner.make({ statistics: run.statistics, seed, epoch, sharding, kept })
     await this.#record.saved
     this.#assertOpen()
     if (this.#record.hasUnsaved || !this.#record.epochStarts.includes(epoch)) this.#record.saveSnapshot(run, epoch)
-    await this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
+    const selection = reason === 'selected' && keptSet && { selected: keptSet }
+    const durable = this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
+    plan.supply(arrays)
+    await durable
     this.#waitingRoom.settle(plan)
     listener.planned(run, plan, Math.max(0, clock() - start))
+  }
+
+  /** Whether nothing changes the run and the arrays of its plan are there: then a call is decided at once. */
+  get #isSettled(): boolean {
+    return this.#changing === undefined && this.#run.plan?.isReady !== false
+  }
+
+  /**
+   * Waits until nothing changes the run and the arrays of its plan are there: one that came back from its record has none.
+   * Who waits goes on in the order of the calls.
+   */
+  async #settled(): Promise<void> {
+    for (;;) {
+      while (this.#changing !== undefined) await this.#changing
+      this.#assertOpen()
+      const { plan, statistics } = this.#run
+      if (!plan || plan.isReady) return
+      this.#changing = this.#until(this.#supply(plan, statistics))
+    }
+  }
+
+  /** Has the arrays of a plan computed; what cannot be done elsewhere is done here. */
+  async #supply(plan: Plan, statistics: SampleStatistics): Promise<void> {
+    const { seed, epoch, sharding, keptSet } = plan
+    const work = { statistics, seed, epoch, sharding, kept: keptSet }
+    plan.supply(await this.#parts.planner.make(work).catch(() => computePlan(plan)))
   }
 
   #checkEpochStart(epoch: number): void {

@@ -1,4 +1,5 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
+import type { KeptSet } from '../core/selection/kept-set.js'
 import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import type { StatisticsCapture } from '../core/statistics/statistics-capture.js'
 import type { RunProgress } from './run.js'
@@ -46,8 +47,8 @@ interface RunArrays {
   readonly sequences: Uint32Array
   /** The same of the epoch before it. */
   readonly previousSequences: Uint32Array
-  /** The kept set of the last selection, ascending. */
-  readonly keptSet: Uint32Array
+  /** The kept set of the last selection, empty before the first. */
+  readonly keptSet: KeptSet
   /** A bit a sample, the lowest first: whether it has its loss of the planned epoch. */
   readonly observed: Uint8Array
 }

@@ -1,5 +1,5 @@
-import { ownCount } from '../core/plans/sharding.js'
 import { statisticsSettings } from '../core/policies/registry.js'
+import { KeptSet } from '../core/selection/kept-set.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
@@ -49,12 +49,10 @@ export class Run {
   #sequences: Uint32Array
   /** The same of the epoch before it. */
   #previousSequences: Uint32Array
-  /** The kept set of the last selection, ascending. */
-  #keptSet: Uint32Array
+  /** The kept set of the last selection. */
+  #keptSet: KeptSet
   /** Per sample: whether it has its loss of this epoch. */
   #observed: Uint8Array
-  /** Per sample: rank + 1 of the rank that has it in this epoch, 0 for none. Filled when first asked for. */
-  #owners: Uint16Array | undefined
 
   /** A new run, or one with what is `restored` of it. */
   constructor({ runId, spec, time }: RunCreated, restored?: Partial<RestoredState>) {
@@ -67,7 +65,7 @@ export class Run {
     this.#state = state
     this.#sequences = restored?.sequences ?? new Uint32Array(0)
     this.#previousSequences = restored?.previousSequences ?? new Uint32Array(0)
-    this.#keptSet = restored?.keptSet ?? new Uint32Array(0)
+    this.#keptSet = restored?.keptSet ?? KeptSet.of([], 0)
     this.#observed = restored?.observed ?? emptyBits(spec.sampleCount)
     this.#plan = this.#makePlan()
   }
@@ -109,17 +107,16 @@ export class Run {
     return savingOf(this.#progress, this.spec.sampleCount)
   }
 
+  /** The kept set of the last selection, empty before the first. */
+  get keptSet(): KeptSet {
+    return this.#keptSet
+  }
+
   /** Sequence of the last report applied of a rank, 0 for none: of the planned epoch, the one before it, or any other (0). */
   lastSequence(epoch: number, rank: number): number {
     const age = this.nextEpoch - 1 - epoch
     if (age === 0) return this.#sequences[rank] ?? 0
     return (age === 1 && this.#previousSequences[rank]) || 0
-  }
-
-  /** Whether a sample is in a rank's plan of the planned epoch. */
-  isPlannedFor(index: number, rank: number): boolean {
-    this.#owners ??= this.#assignOwners()
-    return this.#owners[index] === rank + 1
   }
 
   /** The whole state as it is now, to be read while the run goes on. Release it in any case. */
@@ -163,7 +160,7 @@ export class Run {
     }
     this.#state = { ...this.#state, plan: { epoch, reason, worldSize } }
     progress.epochsPlanned = epoch + 1
-    progress.samplesPlanned += isEverything(reason) ? this.spec.sampleCount : this.#keptSet.length
+    progress.samplesPlanned += isEverything(reason) ? this.spec.sampleCount : this.#keptSet.count
     this.#previousSequences = this.#sequences
     this.#sequences = new Uint32Array(worldSize)
     this.#observed = emptyBits(this.spec.sampleCount)
@@ -172,7 +169,6 @@ export class Run {
 
   /** The plan that the state tells of. */
   #makePlan(): Plan | undefined {
-    this.#owners = undefined
     const { plan, selectionEpoch, generation } = this.#state
     if (!plan) return undefined
     const { epoch, reason, worldSize } = plan
@@ -188,18 +184,6 @@ export class Run {
       saving: this.saving,
       generation,
     })
-  }
-
-  /** Notes which rank has which sample, when that is first asked for: a replay, whose reports were checked, never asks. */
-  #assignOwners(): Uint16Array {
-    const owners = new Uint16Array(this.spec.sampleCount)
-    if (!this.#plan) return owners
-    const { order, sharding } = this.#plan
-    for (let rank = 0; rank < sharding.worldSize; rank++) {
-      const end = rank + ownCount(order.length, rank, sharding) * sharding.worldSize
-      for (let i = rank; i < end; i += sharding.worldSize) owners[order[i] as number] = rank + 1
-    }
-    return owners
   }
 
   #applyLosses({ rank, sequence, indices, losses, metrics }: LossesReported): void {

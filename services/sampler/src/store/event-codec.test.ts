@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { KeptSet } from '../core/selection/kept-set.js'
 import type { RunEvent } from '../runs/run-event.js'
 import { decodeEvent, encodeEvent, eventLength } from './event-codec.js'
 
@@ -9,11 +10,10 @@ const time = fc.oneof(fc.integer({ min: 0, max: 4e12 }), fc.double({ noNaN: true
 /** Every pattern of bits: also those that are no number. */
 const losses = (count: number) =>
   fc.array(u32, { minLength: count, maxLength: count }).map((bits) => new Float32Array(Uint32Array.from(bits).buffer))
-const kept = fc.oneof(
-  fc.uniqueArray(u32, { maxLength: 20 }).map((indices) => Uint32Array.from(indices).sort()),
-  fc.uniqueArray(fc.nat(300), { maxLength: 300 }).map((indices) => Uint32Array.from(indices).sort()),
-  fc.array(u32, { maxLength: 20 }).map((indices) => Uint32Array.from(indices)),
-)
+const keptSet = (...indices: number[]) => KeptSet.of(indices, Math.max(-1, ...indices) + 1)
+const kept = fc
+  .oneof(fc.uniqueArray(fc.nat(5_000), { maxLength: 20 }), fc.uniqueArray(fc.nat(300), { maxLength: 300 }))
+  .map((indices) => keptSet(...indices))
 
 const events: fc.Arbitrary<RunEvent> = fc.oneof(
   fc.record(
@@ -73,7 +73,7 @@ const report = (count: number): RunEvent & { type: 'losses_reported' } => ({
   indices: Uint32Array.from({ length: count }, (_, i) => 1000 + i),
   losses: new Float32Array(count).fill(0.5),
 })
-const plan = (selected: Uint32Array): RunEvent & { type: 'epoch_planned' } => ({
+const plan = (selected: KeptSet): RunEvent & { type: 'epoch_planned' } => ({
   type: 'epoch_planned',
   time: 5,
   epoch: 6,
@@ -168,13 +168,13 @@ describe('the bytes of an event', () => {
         '0000004000000040', // metric 7
       ].join(''),
     )
-    const indices = encodeEvent(plan(Uint32Array.of(64)))
+    const indices = encodeEvent(plan(keptSet(64)))
     expect(Buffer.from(indices).toString('hex')).toBe('02010700000000000000144006000000010000000000000040000000')
-    const bitmap = encodeEvent(plan(Uint32Array.of(0, 3, 33, 63)))
+    const bitmap = encodeEvent(plan(keptSet(0, 3, 33, 63)))
     expect(Buffer.from(bitmap).toString('hex')).toBe(
       '03010700000000000000144006000000040000000200000009000000020000' + '80',
     )
-    const { selected: _, ...before } = plan(Uint32Array.of())
+    const { selected: _, ...before } = plan(keptSet())
     const reused = encodeEvent({ ...before, reason: 'reused' })
     expect(Buffer.from(reused).toString('hex')).toBe('010207000000000000001440060000000000000000000000')
     const finished = encodeEvent({ type: 'run_finished', time: 5 })
@@ -184,16 +184,17 @@ describe('the bytes of an event', () => {
   it('are 8 for an observation and few besides, and a bit for a sample of a kept set', () => {
     expect(encodeEvent(report(256)).byteLength).toBe(24 + 256 * 8)
     const half = Uint32Array.from({ length: 50_000 }, (_, i) => 2 * i)
-    expect(encodeEvent(plan(half)).byteLength).toBe(24 + 100_000 / 8)
-    const few = Uint32Array.of(1, 1_000_000)
-    expect(encodeEvent(plan(few)).byteLength).toBe(24 + 2 * 4)
+    expect(encodeEvent(plan(KeptSet.of(half, 100_000))).byteLength).toBe(24 + 100_000 / 8)
+    // Also where the set has room for more samples.
+    expect(encodeEvent(plan(KeptSet.of(half, 900_000))).byteLength).toBe(24 + 100_000 / 8)
+    expect(encodeEvent(plan(keptSet(1, 1_000_000))).byteLength).toBe(24 + 2 * 4)
   })
 
   it('hold the kept set by itself, so that what was read with it can go', () => {
-    for (const selected of [Uint32Array.of(1, 1_000_000), Uint32Array.of(0, 1, 2, 3)]) {
+    for (const selected of [keptSet(1, 1_000_000), keptSet(0, 1, 2, 3)]) {
       const event = decodeEvent(encodeEvent(plan(selected)))
       expect(event).toMatchObject({ selected })
-      expect(event.type === 'epoch_planned' && event.selected?.buffer.byteLength).toBe(selected.byteLength)
+      expect(event.type === 'epoch_planned' && event.selected?.bits.buffer.byteLength).toBe(selected.bits.byteLength)
     }
   })
 })
@@ -204,7 +205,7 @@ it.each([
   [{ ...report(1), sequence: 2 ** 32 }, 'sequence 4294967296'],
   [{ ...report(1), sequence: 0.5 }, 'sequence 0.5'],
   [{ ...report(1), losses: new Float32Array(2) }, '2 losses for 1 indices'],
-  [{ ...plan(Uint32Array.of(1)), reason: 'whim' }, 'reason or metrics -1'],
+  [{ ...plan(keptSet(1)), reason: 'whim' }, 'reason or metrics -1'],
   [{ ...report(1), metrics: [{ metric: 8, values: new Float32Array(1) }] }, 'metric 8'],
   [{ ...report(1), metrics: [{ metric: 2, values: new Float32Array(2) }] }, '2 values of metric 2 for 1 indices'],
   [{ ...report(1), metrics: [2, 2].map((metric) => ({ metric, values: new Float32Array(1) })) }, 'not in their order'],
@@ -213,9 +214,9 @@ it.each([
 })
 
 it('a bitmap with another number of bits than it says is refused', () => {
-  const bytes = encodeEvent(plan(Uint32Array.of(0, 1, 2, 3, 4)))
+  const bytes = encodeEvent(plan(keptSet(0, 1, 2, 3, 4)))
   bytes[16] = 6
   expect(() => decodeEvent(bytes)).toThrow('a kept set of 6 samples has 5 bits')
   bytes[16] = 33
-  expect(() => decodeEvent(bytes)).toThrow('1 words cannot hold 33 kept samples')
+  expect(() => decodeEvent(bytes)).toThrow('a kept set of 33 samples has 5 bits')
 })

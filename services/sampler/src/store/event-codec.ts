@@ -1,4 +1,5 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
+import { countBits, KeptSet } from '../core/selection/kept-set.js'
 import type { EpochPlanned, LossesReported, MetricValues, RunEvent } from '../runs/run-event.js'
 
 /**
@@ -22,8 +23,10 @@ const U8 = 0xff
 const U16 = 0xffff
 const U32 = 0xffff_ffff
 
-/** Words of 32 bits that hold a bit for each sample up to the last one. */
-const bitmapWords = (selected: Uint32Array) => ((selected.at(-1) as number) >>> 5) + 1
+/** Words of 32 bits that hold a bit for each sample up to the last one of the set. */
+function bitmapWords({ bits }: KeptSet): number {
+  return Math.ceil((bits.findLastIndex((byte) => byte !== 0) + 1) / 4)
+}
 
 /** The number of bytes that an event whose header begins at `offset` says it has; undefined where there is no event's header. */
 export function eventLength(view: DataView, offset: number): number | undefined {
@@ -81,8 +84,7 @@ export function decodeEvent(bytes: Uint8Array): RunEvent {
   if (reason === undefined) throw new Error(`${view.getUint8(1)} is no known reason of a plan`)
   const planned: EpochPlanned = { type: 'epoch_planned', time, epoch, worldSize: view.getUint16(2, true), reason }
   if (kind === KINDS.plannedAsBefore) return planned
-  // A copy: a run keeps its kept set, which must not hold on to what else was read with it.
-  return { ...planned, selected: kind === KINDS.plannedAsIndices ? wordsOf(bytes).slice() : readBitmap(bytes, count) }
+  return { ...planned, selected: kind === KINDS.plannedAsIndices ? setOf(wordsOf(bytes)) : readBitmap(bytes, count) }
 }
 
 function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
@@ -90,20 +92,17 @@ function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
   const reason = REASONS.indexOf(event.reason)
   const header = { time, epoch, detail: reason, rank: worldSize }
   if (!selected) return allocate(reserved, { ...header, kind: KINDS.plannedAsBefore }, 0)
-  const count = selected.length
-  if (count === 0 || bitmapWords(selected) >= count || !isAscending(selected)) {
+  const { bits, count } = selected
+  const words = bitmapWords(selected)
+  if (words >= count) {
     const bytes = allocate(reserved, { ...header, kind: KINDS.plannedAsIndices, count }, count)
-    bytes.set(bytesOf(selected), reserved + EVENT_HEADER_BYTES)
+    bytes.set(bytesOf(selected.indices()), reserved + EVENT_HEADER_BYTES)
     return bytes
   }
-  const words = bitmapWords(selected)
   const bytes = allocate(reserved, { ...header, kind: KINDS.plannedAsBitmap, count, sequence: words }, words)
   const start = reserved + EVENT_HEADER_BYTES
   bytes.fill(0, start)
-  for (const index of selected) {
-    const at = start + (index >>> 3)
-    bytes[at] = (bytes[at] as number) | (1 << (index & 7))
-  }
+  bytes.set(bits.subarray(0, 4 * words), start)
   return bytes
 }
 
@@ -189,25 +188,17 @@ function whole(name: string, value: number, max: number): number {
   throw new Error(`${name} ${value} of an event is not a whole number from 0 to ${max}`)
 }
 
-function isAscending(indices: Uint32Array): boolean {
-  for (let i = 1; i < indices.length; i++) {
-    if ((indices[i] as number) <= (indices[i - 1] as number)) return false
-  }
-  return true
+/** The set of these samples, ascending. */
+function setOf(indices: Uint32Array): KeptSet {
+  return KeptSet.of(indices, indices.length === 0 ? 0 : (indices.at(-1) as number) + 1)
 }
 
-function readBitmap(bytes: Uint8Array, count: number): Uint32Array {
-  const words = wordsOf(bytes)
-  if (count > 32 * words.length) throw new Error(`${words.length} words cannot hold ${count} kept samples`)
-  const selected = new Uint32Array(count)
-  let found = 0
-  for (let w = 0; w < words.length; w++) {
-    for (let word = words[w] as number; word !== 0; word &= word - 1) {
-      selected[found++] = 32 * w + 31 - Math.clz32(word & -word)
-    }
-  }
+function readBitmap(bytes: Uint8Array, count: number): KeptSet {
+  // A copy: a run keeps its kept set, which must not hold on to what else was read with it.
+  const bits = new Uint8Array(bytes.subarray(EVENT_HEADER_BYTES))
+  const found = countBits(bits)
   if (found !== count) throw new Error(`a kept set of ${count} samples has ${found} bits`)
-  return selected
+  return new KeptSet(bits, count)
 }
 
 /** What follows the header, as words: a view where it is aligned, else a copy. */

@@ -43,3 +43,14 @@ export function rankPositions(
   }
   return indices
 }
+
+/** Per sample: rank + 1 of the rank that has it as its own, 0 for none. */
+export function ownersOf(order: Uint32Array, sampleCount: number, sharding: Sharding): Uint16Array {
+  const { worldSize } = sharding
+  const owners = new Uint16Array(sampleCount)
+  for (let rank = 0; rank < worldSize; rank++) {
+    const end = rank + ownCount(order.length, rank, sharding) * worldSize
+    for (let i = rank; i < end; i += worldSize) owners[order[i] as number] = rank + 1
+  }
+  return owners
+}

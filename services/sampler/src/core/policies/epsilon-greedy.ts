@@ -1,8 +1,5 @@
 import { checkRange } from '../field-violation.js'
-import { choose } from '../random/choose.js'
 import { purpose } from '../random/random-stream.js'
-import { toScoreKeys } from '../selection/score-keys.js'
-import { selectTop } from '../selection/top.js'
 import { share } from '../share.js'
 import { checkStatistics, defaultStatistics, type StatisticsSettings } from '../statistics/sample-statistics.js'
 import type { Policy } from './policy.js'
@@ -10,18 +7,6 @@ import type { Policy } from './policy.js'
 export interface EpsilonGreedySettings extends StatisticsSettings {
   /** Share of the kept set that is drawn uniformly, 0 to 1. */
   readonly epsilon: number
-}
-
-/** Indices 0 to count - 1 that are not in `taken`, which is ascending. */
-function complement(taken: Uint32Array, count: number): Uint32Array {
-  const rest = new Uint32Array(count - taken.length)
-  let next = 0
-  let length = 0
-  for (let i = 0; i < count; i++) {
-    if (taken[next] === i) next++
-    else rest[length++] = i
-  }
-  return rest
 }
 
 /**
@@ -33,16 +18,9 @@ export const epsilonGreedy: Policy<EpsilonGreedySettings> = {
   defaults: { epsilon: 0.1, ...defaultStatistics },
   check: (settings) => [...checkRange('epsilon', settings.epsilon, 0, 1), ...checkStatistics(settings)],
   statistics: (settings) => settings,
-  select({ statistics, keptCount, epoch, random }, { epsilon }) {
+  select({ builder, keptCount, epoch, seed }, { epsilon }) {
     const exploredCount = share(epsilon, keptCount)
-    const keys = toScoreKeys(statistics.mean.slice(), statistics)
-    const kept = new Uint32Array(keptCount)
-    const hardest = selectTop(keys, keptCount - exploredCount, random(purpose.ties, epoch))
-    kept.set(hardest)
-    if (exploredCount === 0) return kept
-    const rest = complement(hardest, statistics.sampleCount)
-    const explored = choose(exploredCount, rest.length, random(purpose.explore, epoch))
-    for (let i = 0; i < exploredCount; i++) kept[hardest.length + i] = rest[explored[i] as number] as number
-    return kept.sort()
+    builder.addTop(keptCount - exploredCount, 0, { seed, epoch, purpose: purpose.ties })
+    builder.addDrawn(exploredCount, { seed, epoch, purpose: purpose.explore })
   },
 }

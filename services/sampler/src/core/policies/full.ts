@@ -1,4 +1,3 @@
-import { everything } from '../selection/everything.js'
 import { noSettings, type Policy } from './policy.js'
 
 export type FullSettings = Record<never, never>
@@ -9,5 +8,5 @@ export type FullSettings = Record<never, never>
  */
 export const full: Policy<FullSettings> = {
   ...noSettings,
-  select: ({ keptCount }) => everything(keptCount),
+  select: ({ builder }) => builder.addEverything(),
 }

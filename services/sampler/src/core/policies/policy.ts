@@ -1,19 +1,20 @@
 import type { FieldViolation } from '../field-violation.js'
-import type { Purpose, RandomStream } from '../random/random-stream.js'
-import { defaultStatistics, type SampleStatistics, type StatisticsSettings } from '../statistics/sample-statistics.js'
+import type { KeptSetBuilder } from '../selection/kept-set-builder.js'
+import { defaultStatistics, type StatisticsSettings } from '../statistics/sample-statistics.js'
 
-/** What a policy may look at when it chooses. */
+/** What a policy chooses with. */
 export interface SelectionInput {
-  readonly statistics: SampleStatistics
+  /** An empty set, of which the policy says what is added. */
+  readonly builder: KeptSetBuilder
   /** Number of samples to keep, 0 to N. */
   readonly keptCount: number
   /** Epoch that the selection is for. */
   readonly epoch: number
-  /** The run's random stream for a purpose and an epoch. */
-  random(purpose: Purpose, epoch: number): RandomStream
+  /** The run's, u64. */
+  readonly seed: bigint
 }
 
-/** A rule that chooses: a pure function of statistics, its settings and keyed random streams. */
+/** A rule that chooses: a pure function of statistics, its settings and keyed random streams, told in the steps of a builder. */
 export interface Policy<Settings> {
   /** Settings where the run gives none. */
   readonly defaults: Settings
@@ -21,8 +22,8 @@ export interface Policy<Settings> {
   check(settings: Settings): FieldViolation[]
   /** How the run's moving statistics are kept under this policy. */
   statistics(settings: Settings): StatisticsSettings
-  /** The kept set: `input.keptCount` distinct indices in ascending order. */
-  select(input: SelectionInput, settings: Settings): Uint32Array
+  /** Adds `input.keptCount` samples to the builder. */
+  select(input: SelectionInput, settings: Settings): void
 }
 
 /** The parts that policies without settings share. Their statistics are kept all the same, to be looked at. */

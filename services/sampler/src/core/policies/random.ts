@@ -1,4 +1,3 @@
-import { choose } from '../random/choose.js'
 import { purpose } from '../random/random-stream.js'
 import { noSettings, type Policy } from './policy.js'
 
@@ -10,6 +9,5 @@ export type RandomSettings = Record<never, never>
  */
 export const random: Policy<RandomSettings> = {
   ...noSettings,
-  select: ({ statistics, keptCount, epoch, random: stream }) =>
-    choose(keptCount, statistics.sampleCount, stream(purpose.draw, epoch)),
+  select: ({ builder, keptCount, epoch, seed }) => builder.addDrawn(keptCount, { seed, epoch, purpose: purpose.draw }),
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RandomStream } from '../random/random-stream.js'
+import { PlainKeptSetBuilder } from '../selection/plain-kept-set-builder.js'
 import { SampleStatistics } from '../statistics/sample-statistics.js'
 import { type PolicyChoice, resolvePolicy, selectKeptSet, statisticsSettings } from './registry.js'
 
@@ -8,13 +8,8 @@ const epsilonGreedy: PolicyChoice = { name: 'epsilon_greedy', epsilon: 0.2, alph
 function select(choice: PolicyChoice, losses: number[], keptCount: number, { seed = 0n, epoch = 1 } = {}): number[] {
   const statistics = new SampleStatistics(losses.length, statisticsSettings(choice))
   for (const [i, loss] of losses.entries()) statistics.observe(i, loss)
-  const input = {
-    statistics,
-    keptCount,
-    epoch,
-    random: (purpose: 1 | 2 | 3 | 4, at: number) => new RandomStream(seed, at, purpose),
-  }
-  return [...selectKeptSet(choice, input)]
+  const builder = new PlainKeptSetBuilder(statistics)
+  return [...selectKeptSet(choice, { builder, keptCount, epoch, seed }).indices()]
 }
 
 /** How often each of n samples is kept over many seeds. */
@@ -78,22 +73,18 @@ describe('selectKeptSet', () => {
       [2, 4],
     ] as const)
       statistics.observe(index, loss)
-    const input = (keptCount: number) => ({
-      statistics,
-      keptCount,
-      epoch: 1,
-      random: (purpose: 1 | 2 | 3 | 4, at: number) => new RandomStream(0n, at, purpose),
-    })
+    const input = () => ({ builder: new PlainKeptSetBuilder(statistics), keptCount: 1, epoch: 1, seed: 0n })
     // scores: 3 + 8 = 11, 3.5 + 0.5 = 4, 4 + 0 = 4
-    expect([...selectKeptSet(choice, input(1))]).toEqual([0])
-    expect([...selectKeptSet({ ...choice, c: 0 }, input(1))]).toEqual([2])
+    expect([...selectKeptSet(choice, input()).indices()]).toEqual([0])
+    expect([...selectKeptSet({ ...choice, c: 0 }, input()).indices()]).toEqual([2])
   })
 
   it('leaves the statistics as they are', () => {
     const statistics = new SampleStatistics(3, statisticsSettings(epsilonGreedy))
     for (const i of [0, 1, 2]) statistics.observe(i, -i)
     const means = [...statistics.mean]
-    selectKeptSet(epsilonGreedy, { statistics, keptCount: 2, epoch: 1, random: (p, at) => new RandomStream(0n, at, p) })
+    const builder = new PlainKeptSetBuilder(statistics)
+    selectKeptSet(epsilonGreedy, { builder, keptCount: 2, epoch: 1, seed: 0n })
     expect([...statistics.mean]).toEqual(means)
   })
 })

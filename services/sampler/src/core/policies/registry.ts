@@ -1,4 +1,5 @@
 import type { FieldViolation } from '../field-violation.js'
+import type { KeptSet } from '../selection/kept-set.js'
 import type { StatisticsSettings } from '../statistics/sample-statistics.js'
 import { type EpsilonGreedySettings, epsilonGreedy } from './epsilon-greedy.js'
 import { type FullSettings, full } from './full.js'
@@ -53,7 +54,8 @@ export function statisticsSettings(choice: PolicyChoice): StatisticsSettings {
   return find(choice).statistics(choice)
 }
 
-/** The policy's kept set: `input.keptCount` distinct indices in ascending order. */
-export function selectKeptSet(choice: PolicyChoice, input: SelectionInput): Uint32Array {
-  return find(choice).select(input, choice)
+/** The policy's kept set: `input.keptCount` samples. */
+export function selectKeptSet(choice: PolicyChoice, input: SelectionInput): KeptSet {
+  find(choice).select(input, choice)
+  return input.builder.build()
 }

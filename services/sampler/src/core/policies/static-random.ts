@@ -1,4 +1,3 @@
-import { choose } from '../random/choose.js'
 import { purpose } from '../random/random-stream.js'
 import { noSettings, type Policy } from './policy.js'
 
@@ -10,5 +9,5 @@ export type StaticRandomSettings = Record<never, never>
  */
 export const staticRandom: Policy<StaticRandomSettings> = {
   ...noSettings,
-  select: ({ statistics, keptCount, random }) => choose(keptCount, statistics.sampleCount, random(purpose.draw, 0)),
+  select: ({ builder, keptCount, seed }) => builder.addDrawn(keptCount, { seed, epoch: 0, purpose: purpose.draw }),
 }

@@ -1,7 +1,5 @@
 import { checkRange } from '../field-violation.js'
 import { purpose } from '../random/random-stream.js'
-import { toScoreKeys } from '../selection/score-keys.js'
-import { selectTop } from '../selection/top.js'
 import { checkStatistics, defaultStatistics, type StatisticsSettings } from '../statistics/sample-statistics.js'
 import type { Policy } from './policy.js'
 
@@ -22,13 +20,7 @@ export const ucb: Policy<UcbSettings> = {
   defaults: { c: 1, ...defaultStatistics },
   check: (settings) => [...checkRange('c', settings.c, 0, MAX_C), ...checkStatistics(settings)],
   statistics: (settings) => settings,
-  select({ statistics, keptCount, epoch, random }, settings) {
-    const { mean, variance } = statistics
-    const c = Math.fround(settings.c)
-    const scores = new Float32Array(statistics.sampleCount)
-    for (let i = 0; i < scores.length; i++) {
-      scores[i] = (mean[i] as number) + Math.fround(c * (variance[i] as number))
-    }
-    return selectTop(toScoreKeys(scores, statistics), keptCount, random(purpose.ties, epoch))
+  select({ builder, keptCount, epoch, seed }, { c }) {
+    builder.addTop(keptCount, c, { seed, epoch, purpose: purpose.ties })
   },
 }

@@ -2,6 +2,14 @@
 export const purpose = { order: 1, draw: 2, ties: 3, explore: 4 } as const
 export type Purpose = (typeof purpose)[keyof typeof purpose]
 
+/** What a random stream is of. Streams of different keys are independent. */
+export interface RandomKey {
+  /** u64 */
+  readonly seed: bigint
+  readonly epoch: number
+  readonly purpose: Purpose
+}
+
 const MULTIPLIER_0 = 0xd2511f53
 const MULTIPLIER_1 = 0xcd9e8d57
 const WEYL_0 = 0x9e3779b9

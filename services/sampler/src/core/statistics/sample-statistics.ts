@@ -1,4 +1,5 @@
 import type { FieldViolation } from '../field-violation.js'
+import type { KeptSet } from '../selection/kept-set.js'
 import { StatisticsCapture } from './statistics-capture.js'
 import { emptyColumns, type StatisticsColumns } from './statistics-columns.js'
 
@@ -90,12 +91,15 @@ export class SampleStatistics implements StatisticsColumns {
   }
 
   /** Notes that a selection kept these samples. */
-  countKept(keptSet: Uint32Array): void {
-    for (let i = 0; i < keptSet.length; i++) {
-      const index = keptSet[i] as number
-      if (this.#captures.length > 0) this.#preserveKept(index)
-      const times = this.timesKept[index] as number
-      if (times < MAX_COUNT) this.timesKept[index] = times + 1
+  countKept({ bits }: KeptSet): void {
+    const { timesKept } = this
+    for (let byte = 0; byte < bits.length; byte++) {
+      for (let rest = bits[byte] as number; rest !== 0; rest &= rest - 1) {
+        const index = byte * 8 + (31 - Math.clz32(rest & -rest))
+        if (this.#captures.length > 0) this.#preserveKept(index)
+        const times = timesKept[index] as number
+        if (times < MAX_COUNT) timesKept[index] = times + 1
+      }
     }
   }
 

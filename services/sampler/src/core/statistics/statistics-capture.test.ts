@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { KeptSet } from '../selection/kept-set.js'
 import { defaultStatistics, SampleStatistics } from './sample-statistics.js'
 import type { StatisticsCapture } from './statistics-capture.js'
 import type { StatisticsColumns } from './statistics-columns.js'
@@ -43,7 +44,7 @@ describe('StatisticsCapture', () => {
           const chosen = 'which' in step ? open[step.which % Math.max(1, open.length)] : undefined
           if (step.do === 'observe') statistics.observe(step.index, step.loss)
           else if (step.do === 'metric') statistics.observeMetric(step.index, step.metric, step.value)
-          else if (step.do === 'keep') statistics.countKept(Uint32Array.from(step.indices))
+          else if (step.do === 'keep') statistics.countKept(KeptSet.of(step.indices, SAMPLES))
           else if (step.do === 'capture') {
             open.push({ capture: statistics.capture(), expected: plain(statistics), parts: [] })
           } else if (chosen && step.do === 'read') chosen.parts.push(plain(chosen.capture.read(step.count)))

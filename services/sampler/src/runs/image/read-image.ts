@@ -1,3 +1,4 @@
+import { countBits, KeptSet } from '../../core/selection/kept-set.js'
 import type { SampleStatistics } from '../../core/statistics/sample-statistics.js'
 import { emptyStatistics, Run } from '../run.js'
 import type { ByteReader } from './byte-reader.js'
@@ -29,7 +30,7 @@ export async function readImageBody(
   const { sampleCount } = spec
   const sequences = new Uint32Array((await reader.read(ranks * 4)).buffer)
   const previousSequences = new Uint32Array((await reader.read(previousRanks * 4)).buffer)
-  const keptSet = fromBits(await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8)), keptCount, sampleCount)
+  const keptSet = asSet(await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8)), keptCount, sampleCount)
   const observed = await reader.read(Math.ceil(sampleCount / 8))
   const statistics = emptyStatistics(spec)
   for (let start = 0; start < sampleCount; start += BLOCK_SAMPLES) await readBlock(reader, statistics, start)
@@ -56,16 +57,12 @@ async function readBlock(reader: ByteReader, statistics: SampleStatistics, start
   }
 }
 
-function fromBits(bits: Uint8Array, count: number, sampleCount: number): Uint32Array {
-  const set = new Uint32Array(count)
-  let found = 0
-  for (let byte = 0; byte < bits.length; byte++) {
-    for (let rest = bits[byte] as number; rest !== 0; rest &= rest - 1) {
-      const index = byte * 8 + (31 - Math.clz32(rest & -rest))
-      if (found === count || index >= sampleCount) throw new ImageError(`its kept set is not one of ${count} samples`)
-      set[found++] = index
-    }
+function asSet(bits: Uint8Array, count: number, sampleCount: number): KeptSet {
+  const found = countBits(bits)
+  if (found !== count) throw new ImageError(`its kept set has ${found} samples instead of ${count}`)
+  const after = bits.length * 8 - sampleCount
+  if (after > 0 && (bits.at(-1) as number) >>> (8 - after) !== 0) {
+    throw new ImageError(`its kept set has samples past the last one, ${sampleCount - 1}`)
   }
-  if (found < count) throw new ImageError(`its kept set has ${found} samples instead of ${count}`)
-  return set
+  return new KeptSet(bits, count)
 }

@@ -1,3 +1,4 @@
+import type { KeptSet } from '../../core/selection/kept-set.js'
 import type { StatisticsColumns } from '../../core/statistics/statistics-columns.js'
 import type { Run } from '../run.js'
 import type { RunCapture } from '../run-state.js'
@@ -11,7 +12,7 @@ const PIECE_BYTES = 0x80000
 export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, void> {
   const { sequences, previousSequences, keptSet, observed, spec, statistics } = capture
   yield encodeStart(capture)
-  for (const array of [bytesOf(sequences), bytesOf(previousSequences), toBits(keptSet, spec.sampleCount), observed]) {
+  for (const array of [bytesOf(sequences), bytesOf(previousSequences), bitsOf(keptSet, spec.sampleCount), observed]) {
     yield* cut(array)
   }
   for (let start = 0; start < spec.sampleCount; start += BLOCK_SAMPLES) {
@@ -32,7 +33,7 @@ export function* imageOf(run: Run): Generator<Uint8Array, void, void> {
 function encodeStart({ runId, spec, createTime, state, ...arrays }: RunCapture): Uint8Array {
   const ranks = arrays.sequences.length
   const previousRanks = arrays.previousSequences.length
-  const keptCount = arrays.keptSet.length
+  const keptCount = arrays.keptSet.count
   const header = Buffer.from(encodeHeader({ runId, spec, createTime, state, ranks, previousRanks, keptCount }))
   const start = Buffer.alloc(IMAGE_MAGIC.length + 8)
   start.write(IMAGE_MAGIC, 'latin1')
@@ -41,14 +42,14 @@ function encodeStart({ runId, spec, createTime, state, ...arrays }: RunCapture):
   return Buffer.concat([start, header])
 }
 
-/** A bit a sample, the lowest first; nothing where the set is empty. */
-function toBits(set: Uint32Array, sampleCount: number): Uint8Array {
-  const bits = new Uint8Array(set.length === 0 ? 0 : Math.ceil(sampleCount / 8))
-  for (let i = 0; i < set.length; i++) {
-    const index = set[i] as number
-    bits[index >>> 3] = (bits[index >>> 3] as number) | (1 << (index & 7))
-  }
-  return bits
+/** A bit for each sample; nothing where the set is empty. */
+function bitsOf({ bits, count }: KeptSet, sampleCount: number): Uint8Array {
+  if (count === 0) return new Uint8Array(0)
+  const length = Math.ceil(sampleCount / 8)
+  if (bits.length >= length) return bits.subarray(0, length)
+  const all = new Uint8Array(length)
+  all.set(bits)
+  return all
 }
 
 function* cut(bytes: Uint8Array): Generator<Uint8Array, void, void> {

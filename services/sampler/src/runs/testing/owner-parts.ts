@@ -1,18 +1,18 @@
-import { selectKeptSet } from '../../core/policies/registry.js'
-import type { RunLease, Selector } from '../ports.js'
+import { makePlan } from '../make-plan.js'
+import type { Planner, RunLease } from '../ports.js'
 import type { RunEvent } from '../run-event.js'
 import type { RunListener } from '../run-listener.js'
 import type { RunOwnerParts } from '../run-owner.js'
 
-/** Chooses at once. */
-export const inlineSelector: Selector = { select: async (policy, input) => selectKeptSet(policy, input) }
+/** Makes plans at once. */
+export const inlinePlanner: Planner = { make: async (work) => makePlan(work) }
 
-/** Chooses when the promise resolves. */
-export function selectorAfter(gate: Promise<unknown>): Selector {
+/** Makes plans at once, but chooses a kept set only when the promise resolves. */
+export function plannerAfter(gate: Promise<unknown>): Planner {
   return {
-    select: async (policy, input) => {
-      await gate
-      return selectKeptSet(policy, input)
+    make: async (work) => {
+      if (work.kept && 'policy' in work.kept) await gate
+      return makePlan(work)
     },
   }
 }
@@ -36,8 +36,8 @@ export const silentListener: RunListener = {
 }
 
 /** The parts of an owner whose clock stands still and to whose news nobody listens. */
-export function ownerParts(selector: Selector = inlineSelector): RunOwnerParts {
-  return { clock: () => 0, selector, listener: silentListener }
+export function ownerParts(planner: Planner = inlinePlanner): RunOwnerParts {
+  return { clock: () => 0, planner, listener: silentListener }
 }
 
 /** A lease that hands events to `append`, and keeps no snapshot. */
