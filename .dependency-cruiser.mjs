@@ -1,5 +1,5 @@
 /**
- * Who may import whom: core <- runs <- { store, grpc, web } <- bootstrap <- main; clients know only the contract.
+ * Who may import whom: core <- kernels; core <- runs <- { store, grpc, web } <- bootstrap <- main; clients know only the contract.
  * Checked by test/architecture/architecture.test.ts, which also shows that each rule can fail.
  */
 const src = '^services/sampler/src/'
@@ -20,6 +20,9 @@ export default {
   forbidden: [
     forbid('core-imports-only-core', 'core is pure: no built-ins, no packages, nothing of ours', `${src}core/`, {
       pathNot: `${src}core/`,
+    }),
+    forbid('kernels-import-only-core', 'a kernel is a twin of what core does, and knows no more', `${src}kernels/`, {
+      pathNot: `${src}(core|kernels)/`,
     }),
     forbid('runs-import-only-core', 'runs decide and do no I/O: besides core only pure built-ins', `${src}runs/`, {
       pathNot: [`${src}(core|runs)/`, '^(crypto|util)$'],

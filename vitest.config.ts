@@ -20,7 +20,7 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['{services,clients,examples}/*/src/**/*.ts'],
-      exclude: ['**/*.test.ts', '**/testing/**'],
+      exclude: ['**/*.test.ts', '**/testing/**', '**/kernels/assembly/**'],
       reporter: ['text-summary', 'html', 'json-summary'],
       thresholds: { statements: 90, branches: 85, functions: 90, lines: 90 },
     },

@@ -15,6 +15,7 @@ const violations = [
   ['core-imports-only-core', 'services/sampler/src/core/a.ts', "import { readFile } from 'node:fs/promises'"],
   ['core-imports-only-core', 'services/sampler/src/core/b.ts', "import type { Run } from '../runs/run.js'"],
   ['core-imports-only-core', 'services/sampler/src/core/c.ts', "import { pino } from 'pino'"],
+  ['kernels-import-only-core', 'services/sampler/src/kernels/a.ts', "import '../runs/run.js'"],
   ['runs-import-only-core', 'services/sampler/src/runs/a.ts', "import '../store/memory/memory-store.js'"],
   ['runs-import-only-core', 'services/sampler/src/runs/b.ts', "import type { RunSpec } from '@keepset/proto'"],
   ['runs-import-only-core', 'services/sampler/src/runs/c.ts', "import { readFileSync } from 'node:fs'"],

@@ -38,7 +38,8 @@ function parseSpec({ seed, shardMode, ...json }: SpecJson): RunSpecMessage {
 const parseLosses = (losses: readonly LossJson[]) => Float32Array.from(losses, Number)
 const digestOf = (indices: Uint32Array) => createHash('sha256').update(indices).digest('hex')
 
-const openRegistry = (store: MemoryStore) => RunRegistry.open(store, testLimits(), ownerParts())
+const openRegistry = (store: MemoryStore) =>
+  RunRegistry.open(store, testLimits({ maxSamples: 2_000_000 }), ownerParts())
 
 function expectIndices(actual: Uint32Array, indices: number[] | undefined, digest: string | undefined): void {
   if (indices) expect([...actual]).toEqual(indices)

@@ -63,7 +63,7 @@ export function philox4x32(
 export function stream(seed: bigint | number | string, epoch: number, purpose: number): Generator<bigint, never>
 export function below(words: Words, n: number): number
 export function choose<Item>(words: Words, count: number, list: readonly Item[]): Item[]
-export function shuffle<Item>(words: Words, list: readonly Item[]): Item[]
+export function shuffle<Item>(words: Words, list: readonly Item[], splitAbove?: number): Item[]
 export function observe(statistic: Statistic, loss: number, alpha: number, initial?: InitialJson): Statistic
 export function top(k: number, scores: readonly number[], seen: readonly boolean[], ties: Words): number[]
 export function selectionPeriod(spec: SpecJson): number

@@ -62,8 +62,25 @@ export function choose(words, count, list) {
   return chosen
 }
 
-/** A shuffled copy of the list. */
-export function shuffle(words, list) {
+const SPLIT_ABOVE = 1_048_576
+
+/** A shuffled copy of the list. The length above which it is split can be made smaller, so that a test sees it split at once and again. */
+export function shuffle(words, list, splitAbove = SPLIT_ABOVE) {
+  return list.length > splitAbove ? splitAndShuffle(words, list, splitAbove) : fisherYates(words, list)
+}
+
+function splitAndShuffle(words, list, splitAbove) {
+  const buckets = Array.from({ length: 256 }, () => [])
+  for (let start = 0; start < list.length; start += 4) {
+    const word = words.next().value
+    list.slice(start, start + 4).forEach((item, at) => {
+      buckets[Number((word >> BigInt(8 * at)) & 0xffn)].push(item)
+    })
+  }
+  return buckets.flatMap((bucket) => shuffle(words, bucket, splitAbove))
+}
+
+function fisherYates(words, list) {
   const shuffled = [...list]
   for (let i = shuffled.length - 1; i >= 1; i--) {
     const j = below(words, i + 1)

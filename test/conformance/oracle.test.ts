@@ -103,6 +103,14 @@ describe('draws', () => {
     expect(chiSquared(orders, 24)).toBeLessThan(49.7) // 23 degrees of freedom
   })
 
+  test('shuffle splits by bytes, the lowest first, and discards what is left of a word', () => {
+    const drawn = words(0x03ff0003n, 0xffff0000n, 0xaa020102n, 0n, 0xffffffffn, 7n)
+    // Bytes 3, 0, 255, 3, 0, 0 for a to f: buckets bef, ad and c. Bytes 2, 1, 2 split bef again, into e and bf.
+    // 0 swaps b and f; 2^32 - 1 leaves a and d; what is alone draws nothing.
+    expect(shuffle(drawn, [...'abcdef'], 2).join('')).toBe('efbadc')
+    expect(drawn.next().value).toBe(7n)
+  })
+
   test('shuffle gives a permutation and leaves its argument alone', () => {
     fc.assert(
       fc.property(seeds, fc.nat(80), (seed, length) => {

@@ -1,0 +1,5 @@
+export { addDrawn } from './add-drawn'
+export { addTop } from './add-top'
+export { countKept, expand, iota } from './bits'
+export { observe } from './observe'
+export { shuffle } from './shuffle'
