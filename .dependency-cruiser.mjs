@@ -1,5 +1,5 @@
 /**
- * Who may import whom: core <- kernels; core <- runs <- { store, grpc, web } <- bootstrap <- main; clients know only the contract.
+ * Who may import whom: core <- kernels; core <- runs <- { store, grpc, web, planning } <- bootstrap <- main; clients know only the contract.
  * Checked by test/architecture/architecture.test.ts, which also shows that each rule can fail.
  */
 const src = '^services/sampler/src/'
@@ -27,6 +27,15 @@ export default {
     forbid('runs-import-only-core', 'runs decide and do no I/O: besides core only pure built-ins', `${src}runs/`, {
       pathNot: [`${src}(core|runs)/`, '^(crypto|util)$'],
     }),
+    forbid(
+      'planning-makes-plans-for-runs',
+      'threads compute what runs ask for; they know no store and no wire',
+      `${src}planning/`,
+      {
+        path: [src, contract, '(^|/)@grpc/'],
+        pathNot: `${src}(core|kernels|runs|planning)/`,
+      },
+    ),
     forbid('store-knows-only-ports-and-events', 'a store keeps events and knows no more of runs', `${src}store/`, {
       path: src,
       pathNot: `${src}(core/|store/|runs/(ports|run-event|store-error)\\.ts$)`,

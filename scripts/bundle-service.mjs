@@ -2,7 +2,7 @@
  * Makes the sampler one folder that needs nothing but Node: `node scripts/bundle-service.mjs OUTDIR`.
  *
  * OUTDIR/keepset.mjs is all code of `keepset serve` and `keepset runs`; OUTDIR/packages has the files that packages read beside their
- * code when they run; service.json tells its version and the oldest Node that runs it; LICENSE and THIRD-PARTY-LICENSES.txt are what must come
+ * code when they run, and the program of planning threads; service.json tells its version and the oldest Node that runs it; LICENSE and THIRD-PARTY-LICENSES.txt are what must come
  * along. A bundle that OUTDIR has is replaced. The same sources give the same bytes. Works on the sources: nothing needs to be compiled before.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -72,12 +72,18 @@ const require = $createRequire(import.meta.url);
 const $bundleUrl = (path) => new URL(path, import.meta.url).href;
 const $bundlePath = (path) => $fileURLToPath($bundleUrl(path));`
 
-/** Bundles into OUTDIR/keepset.mjs. Returns the source files that are in it. */
-async function bundle(outdir) {
+/** A program of OUTDIR → the source that it begins with. A thread's program lies where the code that starts it thinks that it is itself. */
+const programs = {
+  'keepset.mjs': 'services/sampler/src/main.ts',
+  'packages/@keepset/sampler/src/planning/plan-worker.js': 'services/sampler/src/planning/plan-worker.ts',
+}
+
+/** Bundles a program of OUTDIR. Returns the source files that are in it. */
+async function bundle(outdir, program) {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['services/sampler/src/main.ts'],
-    outfile: join(outdir, 'keepset.mjs'),
+    entryPoints: [programs[program]],
+    outfile: join(outdir, program),
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -122,7 +128,7 @@ async function main(outdir) {
   }
   rmSync(outdir, { recursive: true, force: true })
   mkdirSync(outdir, { recursive: true })
-  const sources = await bundle(outdir)
+  const sources = (await Promise.all(Object.keys(programs).map((program) => bundle(outdir, program)))).flat()
   for (const [name, paths] of Object.entries(filesOfPackages)) {
     const folder = join(root, workspaces[name] ?? `node_modules/${name}`)
     for (const path of paths) cpSync(join(folder, path), join(outdir, 'packages', name, path), { recursive: true })

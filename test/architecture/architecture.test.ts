@@ -23,6 +23,8 @@ const violations = [
   ['store-knows-only-ports-and-events', 'services/sampler/src/store/a.ts', "import '../runs/run.js'"],
   ['store-speaks-no-wire', 'services/sampler/src/store/b.ts', "import { RunSpec } from '@keepset/proto'"],
   ['store-speaks-no-wire', 'services/sampler/src/store/c.ts', "import { status } from '@grpc/grpc-js'"],
+  ['planning-makes-plans-for-runs', 'services/sampler/src/planning/a.ts', "import '../store/memory/memory-store.js'"],
+  ['planning-makes-plans-for-runs', 'services/sampler/src/planning/b.ts', "import { status } from '@grpc/grpc-js'"],
   ['grpc-imports-runs-and-core', 'services/sampler/src/grpc/a.ts', "import '../store/memory/memory-store.js'"],
   ['grpc-imports-runs-and-core', 'services/sampler/src/grpc/b.ts', "import '../web/server.js'"],
   ['web-imports-runs-and-core', 'services/sampler/src/web/a.ts', "import '../grpc/server.js'"],

@@ -118,7 +118,7 @@ describe('sampler', () => {
     health.close()
 
     const client = connect(first.grpc)
-    const run = await client.createRun({ runId: 'image', sampleCount: 10, policy: random(), pruneRate: 0.5 })
+    const run = await client.createRun({ runId: 'image', sampleCount: 100_000, policy: random(), pruneRate: 0.5 })
     const { digest } = await run.planEpoch(0)
     client.close()
 

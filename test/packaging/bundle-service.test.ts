@@ -95,8 +95,9 @@ test('serves health, HTTP and reflection, trains a run on disk and reads it with
 
   const client = connect(grpc)
   onTestFinished(() => client.close())
-  const run = await client.createRun({ runId: 'demo', sampleCount: 100, policy: random(), pruneRate: 0.5 })
-  expect((await run.planEpoch(0)).keptCount).toBe(100)
+  // So many that the plan is made by a thread, whose program is a file of its own.
+  const run = await client.createRun({ runId: 'demo', sampleCount: 100_000, policy: random(), pruneRate: 0.5 })
+  expect((await run.planEpoch(0)).keptCount).toBe(100_000)
   const listed = await keepset('runs', 'list', '--address', grpc)
   expect(listed.stdout).toContain('demo')
   expect(await readdir(join(scratch, 'data'))).toContain('lock')

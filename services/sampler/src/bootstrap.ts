@@ -6,7 +6,7 @@ import { type Config, readConfig } from './config/config.js'
 import { version } from './config/version.js'
 import { GrpcServer } from './grpc/grpc-server.js'
 import { Lifeline } from './lifeline/lifeline.js'
-import { makePlan } from './runs/make-plan.js'
+import { WorkerPlanner } from './planning/worker-planner.js'
 import type { RunStore } from './runs/ports.js'
 import type { Run } from './runs/run.js'
 import { RunError } from './runs/run-error.js'
@@ -104,9 +104,10 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
   const log = logger ?? pino({ level: config.logLevel }, pino.destination({ minLength: 1 }))
   if (endianness() !== 'LE') throw new Error('the sampler needs a little-endian machine')
   const store = await openStore(config, log)
+  const planner = new WorkerPlanner()
   const registry = await RunRegistry.open(store, config, {
     clock: Date.now,
-    planner: { make: async (work) => makePlan(work) },
+    planner,
     listener: logRuns(log),
   }).catch(async (error: unknown) => {
     await store.close()
@@ -146,6 +147,7 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
       await stopSweeping()
       await reading
       await registry.close(draining)
+      await planner.close()
       lifeline?.end()
       log.info('stopped')
       await new Promise<void>((resolve) => log.flush(() => resolve()))

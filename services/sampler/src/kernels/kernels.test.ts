@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { purpose } from '../core/random/random-stream.js'
+import { SCRATCH_BYTES } from '../core/statistics/column-layout.js'
 import { compileKernels, isSimdAvailable, Kernels } from './kernels.js'
 import { kernelsWasm } from './kernels-wasm.js'
-import { SCRATCH_BYTES } from './scratch-bytes.js'
 import { RunMemory } from './testing/run-memory.js'
 
 const key = { seed: 5n, epoch: 1, purpose: purpose.order }

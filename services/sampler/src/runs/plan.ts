@@ -98,10 +98,17 @@ export class Plan {
 /** What `computePlan` needs of a plan. */
 export type PlanInput = Pick<Plan, 'keptSet' | 'sampleCount' | 'seed' | 'epoch' | 'sharding'>
 
-/** Order, digest and owners of a plan. */
+/** The arrays of a plan, in plain TypeScript. */
 export function computePlan({ keptSet, sampleCount, seed, epoch, sharding }: PlanInput): PlanArrays {
-  const order = toOrderOfEpoch(keptSet?.indices() ?? everything(sampleCount), seed, epoch)
-  const digest = createHash('sha256').update(order).digest()
+  return planArrays(toOrderOfEpoch(keptSet?.indices() ?? everything(sampleCount), seed, epoch), sampleCount, sharding)
+}
+
+/** The arrays of a plan, of which the order is there. */
+export function planArrays(order: Uint32Array, sampleCount: number, sharding: Sharding): PlanArrays {
   const isOneRanks = ownCount(order.length, 0, sharding) === order.length
-  return { order, digest, owners: isOneRanks ? undefined : ownersOf(order, sampleCount, sharding) }
+  return {
+    order,
+    digest: createHash('sha256').update(order).digest(),
+    owners: isOneRanks ? undefined : ownersOf(order, sampleCount, sharding),
+  }
 }

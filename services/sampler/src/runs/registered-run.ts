@@ -7,6 +7,7 @@ import type { Run } from './run.js'
 import { RunError, runNotFound } from './run-error.js'
 import { factsOfHeader, type RunFacts } from './run-facts.js'
 import { RunOwner, type RunOwnerParts } from './run-owner.js'
+import type { RunSpec } from './run-spec.js'
 import { isDamage, runDamaged, storeRefusal } from './store-refusal.js'
 
 /** What registered runs share. */
@@ -14,8 +15,8 @@ export interface RegisteredRunParts {
   readonly store: RunStore
   readonly budget: MemoryBudget
   readonly owner: RunOwnerParts
-  /** Throws where a run of so many samples is more than this sampler takes. */
-  readonly accept: (sampleCount: number) => void
+  /** Throws where a run with so many samples is more than this sampler takes. */
+  readonly accept: (spec: RunSpec) => void
 }
 
 /** A run that has a record: in memory with an owner, or out of it until it is called. */
@@ -162,7 +163,7 @@ export class RegisteredRun {
         store,
         this.#runId,
         async ({ spec }) => {
-          accept(spec.sampleCount)
+          accept(spec)
           const bytes = runBytes(spec.sampleCount, spec.metrics.length)
           budget.check(this.#runId, bytes)
           await budget.take(this.#runId, bytes).catch(() => {

@@ -1,3 +1,4 @@
+import { columnLayout, MAX_MEMORY_BYTES, SCRATCH_BYTES } from '../core/statistics/column-layout.js'
 import { RunError } from './run-error.js'
 
 /** What a sampler takes on. */
@@ -14,11 +15,20 @@ export interface RunLimits {
   readonly finishedHours: number
 }
 
-/** Throws TOO_MANY_SAMPLES. */
-export function checkSampleCount(sampleCount: number, { maxSamples }: RunLimits): void {
-  if (sampleCount <= maxSamples) return
-  const message = `spec.sample_count is ${sampleCount}; this sampler takes at most ${maxSamples} samples a run (--max-samples)`
-  throw new RunError('TOO_MANY_SAMPLES', 'spec.sample_count', message)
+/** Throws TOO_MANY_SAMPLES for more than this sampler takes, or than fit with their metrics into the memory of a run. */
+export function checkSampleCount(sampleCount: number, metricCount: number, { maxSamples }: RunLimits): void {
+  const isTooMuch = columnLayout(sampleCount, metricCount).bytes > MAX_MEMORY_BYTES
+  if (sampleCount <= maxSamples && !isTooMuch) return
+  const limit = isTooMuch
+    ? `with ${metricCount} metrics a run has at most ${mostSamples(metricCount)} samples, as all that is kept of them lies in one memory of 4 GiB; train on a subset, or keep fewer metrics`
+    : `this sampler takes at most ${maxSamples} samples a run (--max-samples)`
+  throw new RunError('TOO_MANY_SAMPLES', 'spec.sample_count', `spec.sample_count is ${sampleCount}; ${limit}`)
+}
+
+/** Samples that surely fit into the memory of a run, in whole thousands. */
+function mostSamples(metricCount: number): number {
+  const { bytes } = columnLayout(1_000_000, metricCount)
+  return 1000 * Math.floor((1000 * (MAX_MEMORY_BYTES - SCRATCH_BYTES)) / (bytes - SCRATCH_BYTES))
 }
 
 /** Throws TOO_MANY_RUNS where one more would be too many. */

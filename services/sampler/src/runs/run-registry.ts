@@ -45,7 +45,8 @@ export class RunRegistry {
   private constructor(store: RunStore, limits: RunLimits, owner: RunOwnerParts) {
     this.#limits = limits
     const budget = new MemoryBudget(limits.maxMemoryBytes, () => this.#unloadLongestIdle())
-    this.#parts = { store, budget, owner, accept: (sampleCount) => checkSampleCount(sampleCount, limits) }
+    const accept = ({ sampleCount, metrics }: RunSpec) => checkSampleCount(sampleCount, metrics.length, limits)
+    this.#parts = { store, budget, owner, accept }
   }
 
   /** The registry of what a store holds. Runs come into memory when they are called. */
@@ -247,7 +248,7 @@ export class RunRegistry {
     make: () => Promise<{ run: Run; lease: RunLease }>,
   ): Promise<RunFacts> {
     const { store, budget } = this.#parts
-    checkSampleCount(sampleCount, this.#limits)
+    checkSampleCount(sampleCount, metrics.length, this.#limits)
     checkRunCount(this.#runs.size + this.#adding, this.#limits)
     const inMemory = runBytes(sampleCount, metrics.length)
     const bytes = inMemory + store.recordBytes(sampleCount, metrics.length)

@@ -1,6 +1,6 @@
 import { choose } from '../random/choose.js'
 import { type RandomKey, RandomStream } from '../random/random-stream.js'
-import type { SampleStatistics } from '../statistics/sample-statistics.js'
+import type { StatisticsColumns } from '../statistics/statistics-columns.js'
 import { addBit, bitBytes, KeptSet } from './kept-set.js'
 import type { KeptSetBuilder } from './kept-set-builder.js'
 import { toScoreKeys } from './score-keys.js'
@@ -8,17 +8,17 @@ import { selectTop } from './top.js'
 
 /** A builder in plain TypeScript: what the kernels must agree with bit for bit. Time linear in N for each step. */
 export class PlainKeptSetBuilder implements KeptSetBuilder {
-  readonly #statistics: SampleStatistics
+  readonly #statistics: StatisticsColumns
   readonly #bits: Uint8Array
   #count = 0
 
-  constructor(statistics: SampleStatistics) {
+  constructor(statistics: StatisticsColumns) {
     this.#statistics = statistics
-    this.#bits = new Uint8Array(bitBytes(statistics.sampleCount))
+    this.#bits = new Uint8Array(bitBytes(statistics.mean.length))
   }
 
   get sampleCount(): number {
-    return this.#statistics.sampleCount
+    return this.#statistics.mean.length
   }
 
   addEverything(): void {

@@ -1,4 +1,4 @@
-import type { SampleStatistics } from '../statistics/sample-statistics.js'
+import type { StatisticsColumns } from '../statistics/statistics-columns.js'
 
 /** Key of a sample that has no loss yet: above the key of every score, +infinity included. */
 const UNSEEN_KEY = 0xffffffff
@@ -7,7 +7,7 @@ const UNSEEN_KEY = 0xffffffff
  * One u32 a sample that sorts like its score: unseen samples first (largest), then larger scores.
  * `scores` holds f32 without NaN and is overwritten: the keys live in its memory.
  */
-export function toScoreKeys(scores: Float32Array, statistics: SampleStatistics): Uint32Array {
+export function toScoreKeys(scores: Float32Array, statistics: Pick<StatisticsColumns, 'observations'>): Uint32Array {
   const { observations } = statistics
   const keys = new Uint32Array(scores.buffer, scores.byteOffset, scores.length)
   for (let i = 0; i < scores.length; i++) {

@@ -1,7 +1,8 @@
 import type { FieldViolation } from '../field-violation.js'
 import type { KeptSet } from '../selection/kept-set.js'
+import { columnLayout } from './column-layout.js'
 import { StatisticsCapture } from './statistics-capture.js'
-import { emptyColumns, type StatisticsColumns } from './statistics-columns.js'
+import { allocateMemory, columnsIn, emptyColumns, type StatisticsColumns } from './statistics-columns.js'
 
 /** How the moving statistics of a sample start: from its first loss, or from mean 0 and variance 0. */
 export type InitialStatistics = 'first_loss' | 'zero'
@@ -26,6 +27,9 @@ export function checkStatistics({ alpha }: StatisticsSettings): FieldViolation[]
 const MAX_F32 = 3.4028234663852886e38
 const MAX_COUNT = 0xffff
 
+/** Samples from which on a run has a memory of its own: below it, a thread of its own would not be worth the way to it. */
+const IN_MEMORY_FROM = 0x8000
+
 /**
  * Moving mean and variance of each sample's loss, and what else is known of it. Every step is rounded to f32, so that any
  * implementation that does the same agrees bit for bit.
@@ -34,6 +38,8 @@ const MAX_COUNT = 0xffff
  * Source: two public re-implementations of Raju, Daruwalla, Lipasti 2021 (arXiv 2111.12621); see docs/reference/selection.md.
  */
 export class SampleStatistics implements StatisticsColumns {
+  /** Where the columns lie, by their layout, for who works on them from another thread; undefined for a small run. */
+  readonly memory: WebAssembly.Memory | undefined
   readonly mean: Float32Array
   readonly variance: Float32Array
   readonly lastLoss: Float32Array
@@ -47,7 +53,10 @@ export class SampleStatistics implements StatisticsColumns {
   #captures: readonly StatisticsCapture[] = []
 
   constructor(sampleCount: number, settings: StatisticsSettings, metricCount = 0) {
-    const columns = emptyColumns(sampleCount, metricCount)
+    this.memory = sampleCount < IN_MEMORY_FROM ? undefined : allocateMemory(sampleCount, metricCount)
+    const columns = this.memory
+      ? columnsIn(this.memory, columnLayout(sampleCount, metricCount))
+      : emptyColumns(sampleCount, metricCount)
     this.mean = columns.mean
     this.variance = columns.variance
     this.lastLoss = columns.lastLoss

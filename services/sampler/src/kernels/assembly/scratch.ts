@@ -1,4 +1,4 @@
-// Where the kernels keep what they need in passing: the start of the memory, up to SCRATCH_BYTES of ../scratch-bytes.ts.
+// Where the kernels keep what they need in passing: the start of the memory, up to SCRATCH_BYTES of core/statistics/column-layout.ts.
 
 /** Two histograms of 65,536 u32: neighbours that fall into the same bin need not wait for each other. */
 export const HISTOGRAM: usize = 0

@@ -1,6 +1,6 @@
 import { bitBytes } from '../../core/selection/kept-set.js'
+import { SCRATCH_BYTES } from '../../core/statistics/column-layout.js'
 import { type ColumnOffsets, compileKernels, Kernels } from '../kernels.js'
-import { SCRATCH_BYTES } from '../scratch-bytes.js'
 
 const GUARD = 0xa5
 const GUARD_BYTES = 64

@@ -1,0 +1,35 @@
+/** Where the columns of a run lie in its memory: byte offsets, multiples of 16. */
+export interface ColumnLayout {
+  readonly sampleCount: number
+  readonly mean: number
+  readonly variance: number
+  readonly lastLoss: number
+  readonly observations: number
+  readonly timesKept: number
+  readonly metrics: readonly number[]
+  /** Room for a bit for each sample, which a selection is put together in. */
+  readonly selection: number
+  /** All of it. */
+  readonly bytes: number
+}
+
+/** Bytes at the start of a memory that belong to what computes on it. */
+export const SCRATCH_BYTES = 0x90000
+
+/** Most bytes of a memory: WebAssembly's own limit. */
+export const MAX_MEMORY_BYTES = 2 ** 32
+
+/** The layout of so many samples with so many metrics. */
+export function columnLayout(sampleCount: number, metricCount: number): ColumnLayout {
+  let end = SCRATCH_BYTES
+  const reserve = (bytes: number) => {
+    const offset = end
+    end += 16 * Math.ceil(bytes / 16)
+    return offset
+  }
+  const [mean, variance, lastLoss] = [reserve(4 * sampleCount), reserve(4 * sampleCount), reserve(4 * sampleCount)]
+  const [observations, timesKept] = [reserve(2 * sampleCount), reserve(2 * sampleCount)]
+  const metrics = Array.from({ length: metricCount }, () => reserve(4 * sampleCount))
+  const selection = reserve(sampleCount / 8 + 4)
+  return { sampleCount, mean, variance, lastLoss, observations, timesKept, metrics, selection, bytes: end }
+}

@@ -1,0 +1,45 @@
+import type { RandomKey } from '../core/random/random-stream.js'
+import { bitBytes, KeptSet } from '../core/selection/kept-set.js'
+import type { KeptSetBuilder } from '../core/selection/kept-set-builder.js'
+import type { ColumnLayout } from '../core/statistics/column-layout.js'
+import type { Kernels } from './kernels.js'
+
+/** A builder that works in the run's memory: the twin of `PlainKeptSetBuilder`. One at a time on a memory. */
+export class KernelKeptSetBuilder implements KeptSetBuilder {
+  readonly #kernels: Kernels
+  readonly #layout: ColumnLayout
+  readonly #bits: Uint8Array
+  #count = 0
+
+  constructor(kernels: Kernels, memory: WebAssembly.Memory, layout: ColumnLayout) {
+    this.#kernels = kernels
+    this.#layout = layout
+    this.#bits = new Uint8Array(memory.buffer, layout.selection, bitBytes(layout.sampleCount)).fill(0)
+  }
+
+  get sampleCount(): number {
+    return this.#layout.sampleCount
+  }
+
+  addEverything(): void {
+    const { sampleCount } = this
+    this.#bits.fill(0xff, 0, sampleCount >>> 3)
+    if (sampleCount % 8 > 0) this.#bits[sampleCount >>> 3] = (1 << (sampleCount % 8)) - 1
+    this.#count = sampleCount
+  }
+
+  addTop(count: number, varianceWeight: number, ties: RandomKey): void {
+    this.#kernels.addTop(this.#layout.selection, count, varianceWeight, ties)
+    this.#count += count
+  }
+
+  addDrawn(count: number, draw: RandomKey): void {
+    this.#kernels.addDrawn(this.#layout.selection, this.sampleCount - this.#count, count, draw)
+    this.#count += count
+  }
+
+  build(): KeptSet {
+    // A copy: the next selection is put together in the same place.
+    return new KeptSet(new Uint8Array(this.#bits), this.#count)
+  }
+}

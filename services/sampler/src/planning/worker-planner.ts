@@ -1,0 +1,104 @@
+import { availableParallelism } from 'node:os'
+import { KeptSet } from '../core/selection/kept-set.js'
+import { makePlan } from '../runs/make-plan.js'
+import type { MadePlan, Planner, PlanWork } from '../runs/ports.js'
+import type { PlanJob, PlanJobResult } from './plan-job.js'
+import { PlanThread } from './plan-thread.js'
+
+/** Threads that stay without work for so long end, and what they needed for it goes with them. */
+const IDLE_MS = 5000
+
+interface Task {
+  readonly job: PlanJob
+  resolve(result: PlanJobResult): void
+  reject(error: unknown): void
+}
+
+/**
+ * Makes the plans of large runs in threads of its own, so that nothing else waits for them, and those of small ones at once. Each run has one
+ * plan under way at most, and plans are made in the order in which they were asked for: no run waits longer than for one plan of each other.
+ */
+export class WorkerPlanner implements Planner {
+  readonly #size: number
+  readonly #waiting: Task[] = []
+  readonly #idle: { readonly thread: PlanThread; readonly timer: NodeJS.Timeout }[] = []
+  readonly #busy = new Set<PlanThread>()
+  #isClosed = false
+
+  /** `size`: threads at most; by default one less than there are cores, so that reports have one. */
+  constructor(size = Math.max(1, availableParallelism() - 1)) {
+    this.#size = size
+  }
+
+  async make(work: PlanWork): Promise<MadePlan> {
+    const { statistics, kept } = work
+    const { memory, sampleCount, metrics } = statistics
+    if (!memory) return makePlan(work)
+    const { seed, epoch, sharding } = work
+    const job = { memory, sampleCount, metricCount: metrics.length, seed, epoch, sharding, kept: partsOf(kept) }
+    const { keptSet, ...arrays } = await this.#run(job)
+    if (kept === undefined || kept instanceof KeptSet) return { keptSet: kept, ...arrays }
+    return { keptSet: keptSet && new KeptSet(keptSet.bits, keptSet.count), ...arrays }
+  }
+
+  /** Ends the threads; what they have not finished is rejected. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const { reject } of this.#waiting.splice(0)) reject(closed())
+    const idle = this.#idle.splice(0).map(({ thread, timer }) => {
+      clearTimeout(timer)
+      return thread
+    })
+    await Promise.all([...idle, ...this.#busy].map((thread) => thread.end()))
+  }
+
+  #run(job: PlanJob): Promise<PlanJobResult> {
+    if (this.#isClosed) return Promise.reject(closed())
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject })
+      this.#startNext()
+    })
+  }
+
+  #startNext(): void {
+    if (this.#waiting.length === 0) return
+    const thread = this.#takeThread()
+    if (!thread) return
+    const { job, resolve, reject } = this.#waiting.shift() as Task
+    this.#busy.add(thread)
+    thread
+      .run(job)
+      .then(resolve, reject)
+      .finally(() => {
+        this.#busy.delete(thread)
+        this.#release(thread)
+        this.#startNext()
+      })
+  }
+
+  #takeThread(): PlanThread | undefined {
+    const idle = this.#idle.pop()
+    if (idle) {
+      clearTimeout(idle.timer)
+      return idle.thread
+    }
+    return this.#busy.size < this.#size ? new PlanThread() : undefined
+  }
+
+  #release(thread: PlanThread): void {
+    if (this.#isClosed || thread.isEnded) return
+    const timer = setTimeout(() => {
+      const place = this.#idle.findIndex((idle) => idle.thread === thread)
+      this.#idle.splice(place, 1)
+      void thread.end()
+    }, IDLE_MS)
+    timer.unref()
+    this.#idle.push({ thread, timer })
+  }
+}
+
+function partsOf(kept: PlanWork['kept']): PlanJob['kept'] {
+  return kept instanceof KeptSet ? { bits: kept.bits, count: kept.count } : kept
+}
+
+const closed = () => new Error('the planner is closed')

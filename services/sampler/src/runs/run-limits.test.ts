@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { columnLayout } from '../core/statistics/column-layout.js'
+import { checkSampleCount } from './run-limits.js'
+import { testLimits } from './testing/test-limits.js'
+
+const limits = testLimits({ maxSamples: 0xffffffff })
+
+it.each([
+  [0, 266_000_000, 267_000_000, 266_317_000],
+  [8, 89_000_000, 90_000_000, 89_233_000],
+])('refuses with %d metrics what does not fit into one memory, and says what does', (metrics, fits, tooMany, most) => {
+  checkSampleCount(fits, metrics, limits)
+  expect(() => checkSampleCount(tooMany, metrics, limits)).toThrow(
+    `spec.sample_count is ${tooMany}; with ${metrics} metrics a run has at most ${most} samples, as all that is kept of them lies in one memory of 4 GiB`,
+  )
+  checkSampleCount(most, metrics, limits)
+  expect(columnLayout(most, metrics).bytes).toBeLessThanOrEqual(2 ** 32)
+})
+
+it('names the limit of the sampler where that is the lower one', () => {
+  expect(() => checkSampleCount(11, 0, testLimits({ maxSamples: 10 }))).toThrow(
+    'at most 10 samples a run (--max-samples)',
+  )
+})
