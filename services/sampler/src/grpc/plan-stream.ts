@@ -19,6 +19,7 @@ export async function writePlan(
   signal: AbortSignal,
 ): Promise<void> {
   const { rank, startPosition: start } = call.request
+  const { order } = plan
   const positions = positionCount(plan.keptCount, plan.sharding)
   await writeMessage(
     call,
@@ -27,7 +28,7 @@ export async function writePlan(
   )
   for (let startPosition = start; startPosition < positions; startPosition += CHUNK_POSITIONS) {
     const end = Math.min(startPosition + CHUNK_POSITIONS, positions)
-    const sampleIndices = pack(rankPositions(plan.order, rank, plan.sharding, startPosition, end))
+    const sampleIndices = pack(rankPositions(order, rank, plan.sharding, startPosition, end))
     await writeMessage(call, { part: { $case: 'chunk', value: { startPosition, sampleIndices } } }, signal)
   }
 }

@@ -27,6 +27,7 @@ export function samplerService(registry: RunRegistry, logger: Logger, drain: Abo
       const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
       const appliedSequence = await owner.appliedSequence(plan, request.rank)
       await writePlan(call, owner.facts.spec.sampleCount, plan, appliedSequence, signal)
+      owner.served(plan, request.rank)
     }),
     reportLosses: unary(logger, drain, async ({ report }) => ({ ack: await accept(report) })),
     streamReports: (call) =>

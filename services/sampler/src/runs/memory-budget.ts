@@ -1,14 +1,21 @@
+import { SCRATCH_BYTES } from '../core/statistics/column-layout.js'
+import { IN_MEMORY_FROM } from '../core/statistics/sample-statistics.js'
 import { RunError } from './run-error.js'
 
 /** Bytes of a run that do not depend on its samples. */
 const FIXED_BYTES = 0x10000
 
 /**
- * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics and an eighth of a flag a sample, 4 for each metric, 4 for the order
- * of a full plan, 4 for a kept set, 2 for the ranks that have it. A selection takes up to 16 more for as long as it lasts, and a snapshot as much as the statistics.
+ * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics a sample and 4 for each metric; an eighth each for
+ * a kept set, for what was observed and for a selection; 4 for the order of a full plan until every rank has it, 2 for the ranks that have a sample where
+ * there are several; and what the kernels need in passing. A selection takes up to 12 more for as long as it lasts, and a snapshot as much as the statistics.
  */
 export function runBytes(sampleCount: number, metricCount: number): number {
-  return FIXED_BYTES + Math.ceil(sampleCount * (26.125 + 4 * metricCount))
+  return (
+    FIXED_BYTES +
+    Math.ceil(sampleCount * (22.375 + 4 * metricCount)) +
+    (sampleCount < IN_MEMORY_FROM ? 0 : SCRATCH_BYTES)
+  )
 }
 
 /** Most bytes that a reading of all statistics takes besides: a copy of the columns. */

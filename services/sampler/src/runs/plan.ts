@@ -45,7 +45,8 @@ export class Plan {
   readonly seed: bigint
   /** Undefined: everything. */
   readonly keptSet: KeptSet | undefined
-  #arrays: PlanArrays | undefined
+  #order: Uint32Array | undefined
+  #arrays: Omit<PlanArrays, 'order'> | undefined
 
   constructor(parts: PlanParts) {
     this.epoch = parts.epoch
@@ -64,18 +65,30 @@ export class Plan {
     return this.keptSet?.count ?? this.sampleCount
   }
 
-  /** Whether its arrays are there: a replay of old epochs needs none, and who serves a plan has them computed before. */
+  /** Whether its arrays are there: a replay of old epochs needs none, and who decides by a plan has them computed before. */
   get isReady(): boolean {
     return this.#arrays !== undefined
   }
 
+  /** Whether its order is there, too. */
+  get hasOrder(): boolean {
+    return this.#order !== undefined
+  }
+
   /** Takes the arrays as they were computed elsewhere. */
-  supply(arrays: PlanArrays): void {
+  supply({ order, ...arrays }: PlanArrays): void {
+    this.#order = order
     this.#arrays = arrays
   }
 
+  /** Lets go of the order, of which every rank has its part: it takes as much memory as the mean loss of each sample, and can be computed again. */
+  forgetOrder(): void {
+    this.#order = undefined
+  }
+
   get order(): Uint32Array {
-    return this.#made.order
+    if (!this.#order) this.supply(computePlan(this))
+    return this.#order as Uint32Array
   }
 
   get digest(): Buffer {
@@ -89,9 +102,9 @@ export class Plan {
     return rank === 0 && index < this.sampleCount && (this.keptSet?.has(index) ?? true)
   }
 
-  get #made(): PlanArrays {
-    this.#arrays ??= computePlan(this)
-    return this.#arrays
+  get #made(): Omit<PlanArrays, 'order'> {
+    if (!this.#arrays) this.supply(computePlan(this))
+    return this.#arrays as Omit<PlanArrays, 'order'>
   }
 }
 

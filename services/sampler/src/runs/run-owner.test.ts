@@ -250,6 +250,27 @@ describe('RunOwner', () => {
     expect((await owner.planEpoch(request(0), forever, never)).reason).toBe('selected')
   })
 
+  it('lets go of the order of a plan that every rank has, and computes it again for who asks once more', async () => {
+    const { owner, run } = ownerOf()
+    const ask = (rank: number) => owner.planEpoch(request(0, { rank, worldSize: 2 }), forever, never)
+    const [plan] = (await Promise.all([ask(0), ask(1)])) as [Plan, Plan]
+    const { order, digest } = plan
+    owner.served(plan, 0)
+    owner.served(plan, 0)
+    expect(plan.hasOrder).toBe(true)
+    await ask(0)
+    owner.served(plan, 1)
+    expect(plan.hasOrder).toBe(true)
+    owner.served(plan, 0)
+    expect(plan.hasOrder).toBe(false)
+    await owner.report(report(0, 1, 1, rankPositions(order, 1, plan.sharding, 0, 3)))
+    await expect(owner.report(report(0, 1, 2, order.slice(0, 1)))).rejects.toMatchObject({ reason: 'INVALID_FIELD' })
+    expect(plan.hasOrder).toBe(false)
+    const again = await ask(1)
+    expect([again.order, again.digest]).toEqual([order, digest])
+    expect(run.progress.reports).toBe(1)
+  })
+
   it('counts a report once, also when it comes again after the next plan', async () => {
     const { owner, run } = ownerOf()
     const { order } = await owner.planEpoch(request(0), forever, never)

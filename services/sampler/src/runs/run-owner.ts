@@ -50,6 +50,8 @@ export class RunOwner {
   #durable: Promise<void> = Promise.resolve()
   /** Set while a plan is being made or the run is rewound: what would change the run waits for it. Never rejects. */
   #changing: Promise<void> | undefined
+  /** Ranks that have got their part of the present plan. */
+  readonly #servedRanks = new Set<number>()
   #calls = 0
   #lastCall: number
   #closed: Error | undefined
@@ -91,6 +93,8 @@ export class RunOwner {
       checkPlanRequest(this.#run, request)
       const { plan } = this.#run
       if (plan && request.epoch === plan.epoch) {
+        this.#servedRanks.delete(request.rank)
+        if (!plan.hasOrder) await this.#supply(plan, this.#run.statistics)
         await this.#durable
         return plan
       }
@@ -98,6 +102,15 @@ export class RunOwner {
       this.#planIfComplete()
       return answer
     })
+  }
+
+  /** A rank has got its whole part of a plan. When all have, the order goes: it is computed again for who asks once more. */
+  served(plan: Plan, rank: number): void {
+    if (plan !== this.#run.plan) return
+    this.#servedRanks.add(rank)
+    if (this.#servedRanks.size < plan.sharding.worldSize) return
+    this.#servedRanks.clear()
+    plan.forgetOrder()
   }
 
   /** Sequence of a rank's last report of a plan's epoch, told when it is recorded; 0 = none. Throws STALE_GENERATION where the plan is of a life that is over. */
@@ -323,6 +336,7 @@ export class RunOwner {
     const durable = this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
     plan.supply(arrays)
+    this.#servedRanks.clear()
     await durable
     this.#waitingRoom.settle(plan)
     listener.planned(run, plan, Math.max(0, clock() - start))
@@ -373,6 +387,7 @@ export class RunOwner {
       await this.#record.rewind(rewound, epoch)
       this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
       this.#run = rewound
+      this.#servedRanks.clear()
       this.#waitingRoom = new WaitingRoom(rewound)
     } catch (error) {
       throw this.#refusalOf(error, `the start of epoch ${epoch}`)

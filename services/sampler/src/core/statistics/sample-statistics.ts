@@ -28,7 +28,7 @@ const MAX_F32 = 3.4028234663852886e38
 const MAX_COUNT = 0xffff
 
 /** Samples from which on a run has a memory of its own: below it, a thread of its own would not be worth the way to it. */
-const IN_MEMORY_FROM = 0x8000
+export const IN_MEMORY_FROM = 0x8000
 
 /**
  * Moving mean and variance of each sample's loss, and what else is known of it. Every step is rounded to f32, so that any
