@@ -65,6 +65,14 @@ export class Plan {
     return this.keptSet?.count ?? this.sampleCount
   }
 
+  /** Samples that are at a position of some rank: all that are kept, but for those that `shardMode` drop leaves out. */
+  get plannedCount(): number {
+    const { worldSize } = this.sharding
+    let count = 0
+    for (let rank = 0; rank < worldSize; rank++) count += ownCount(this.keptCount, rank, this.sharding)
+    return count
+  }
+
   /** Whether its arrays are there: a replay of old epochs needs none, and who decides by a plan has them computed before. */
   get isReady(): boolean {
     return this.#arrays !== undefined

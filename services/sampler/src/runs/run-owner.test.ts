@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { rankPositions } from '../core/plans/sharding.js'
 import { makePlan } from './make-plan.js'
+import type { Plan } from './plan.js'
 import type { Planner, RunLease } from './ports.js'
 import { Run } from './run.js'
 import type { RunEvent } from './run-event.js'
@@ -248,6 +249,70 @@ describe('RunOwner', () => {
     const { owner } = ownerOf({ warmupEpochs: 0 }, flaky)
     await expect(owner.planEpoch(request(0), forever, never)).rejects.toThrow('worker died')
     expect((await owner.planEpoch(request(0), forever, never)).reason).toBe('selected')
+  })
+
+  describe('with all losses of an epoch', () => {
+    /** An owner of 20 samples whose planner tells of which epochs it made plans, and the whole report of one rank of one. */
+    function watched(given: Partial<RequestedRunSpec> = {}) {
+      const made: string[] = []
+      const planner: Planner = {
+        make: async (work) => {
+          made.push(
+            `${work.epoch} for ${work.sharding.worldSize}${work.kept && 'policy' in work.kept ? ', chosen' : ''}`,
+          )
+          return makePlan(work)
+        },
+      }
+      return { made, ...ownerOf({ warmupEpochs: 1, ...given }, planner) }
+    }
+    const askAll = (owner: RunOwner, epoch: number, worldSize: number) =>
+      Promise.all(
+        Array.from({ length: worldSize }, (_, rank) =>
+          owner.planEpoch(request(epoch, { rank, worldSize }), forever, never),
+        ),
+      )
+
+    it('begins to make the next plan before anyone asks for it, and makes it once', async () => {
+      const { owner, made } = watched()
+      const { order } = await owner.planEpoch(request(0), forever, never)
+      await owner.report(report(0, 0, 1, order.slice(0, 19)))
+      expect(made).toEqual(['0 for 1'])
+      await owner.report(report(0, 0, 2, order.slice(19)))
+      expect(made).toEqual(['0 for 1', '1 for 1, chosen'])
+      await owner.report(report(0, 0, 3, order))
+      const plan = await owner.planEpoch(request(1), forever, never)
+      expect(made).toEqual(['0 for 1', '1 for 1, chosen'])
+      const { owner: twin } = watched()
+      await twin.planEpoch(request(0), forever, never)
+      await twin.report(report(0, 0, 1, order.slice(0, 19)))
+      await twin.report(report(0, 0, 2, order.slice(19)))
+      expect((await twin.planEpoch(request(1), forever, never)).digest).toEqual(plan.digest)
+    })
+
+    it('takes its kept set alone where other ranks ask than before', async () => {
+      const { owner, made } = watched()
+      const [plan] = await askAll(owner, 0, 2)
+      for (const rank of [0, 1]) {
+        const indices = rankPositions((plan as Plan).order, rank, (plan as Plan).sharding, 0, 10)
+        await owner.report(report(0, rank, 1, indices))
+      }
+      const [next] = await askAll(owner, 1, 3)
+      expect(made).toEqual(['0 for 2', '1 for 2, chosen', '1 for 3'])
+      expect(next?.sharding.worldSize).toBe(3)
+      expect(owner.run.progress.selections).toBe(1)
+    })
+
+    it('makes none after the last epoch, and forgets it when the run goes back', async () => {
+      const { owner, made } = watched({ totalEpochs: 2 })
+      const { order } = await owner.planEpoch(request(0), forever, never)
+      await owner.report(report(0, 0, 1, order, 5))
+      await owner.rewind(0, 0)
+      await owner.planEpoch(request(0), forever, never)
+      await owner.report(report(0, 0, 1, order, 7))
+      const last = await owner.planEpoch(request(1), forever, never)
+      await owner.report(report(1, 0, 1, last.order))
+      expect(made).toEqual(['0 for 1', '1 for 1, chosen', '0 for 1', '1 for 1, chosen'])
+    })
   })
 
   it('lets go of the order of a plan that every rank has, and computes it again for who asks once more', async () => {

@@ -6,7 +6,7 @@ import { checkReport, type Report, toEvent } from './check-report.js'
 import { writeExport } from './export/write-export.js'
 import { writeImage } from './image/write-image.js'
 import { computePlan, type Plan } from './plan.js'
-import type { ByteStream, Clock, Planner, RunLease } from './ports.js'
+import type { ByteStream, Clock, MadePlan, Planner, PlanWork, RunLease } from './ports.js'
 import { restartedRun, rewoundRun } from './rewound-run.js'
 import type { Run } from './run.js'
 import { RunError } from './run-error.js'
@@ -50,6 +50,8 @@ export class RunOwner {
   #durable: Promise<void> = Promise.resolve()
   /** Set while a plan is being made or the run is rewound: what would change the run waits for it. Never rejects. */
   #changing: Promise<void> | undefined
+  /** The next epoch's plan, made as soon as all losses of this one were in. */
+  #ahead: { readonly work: PlanWork; readonly made: Promise<MadePlan> } | undefined
   /** Ranks that have got their part of the present plan. */
   readonly #servedRanks = new Set<number>()
   #calls = 0
@@ -142,6 +144,7 @@ export class RunOwner {
         repeats: repeats - before.repeats,
       }
       if (this.#record.isSnapshotDue) this.#record.saveSnapshot(this.#run)
+      this.#planAhead()
       this.#waitingRoom.reported(report.rank)
       this.#planIfComplete()
       await durable
@@ -320,15 +323,12 @@ export class RunOwner {
 
   async #makePlan(): Promise<void> {
     const run = this.#run
-    const { clock, planner, listener } = this.#parts
+    const { clock, listener } = this.#parts
     const start = clock()
     const epoch = run.nextEpoch
     const worldSize = this.#waitingRoom.worldSize as number
-    const { policy, seed, shardMode, positionMultiple } = run.spec
-    const { reason, keptCount } = ruleOfEpoch(run.spec, epoch)
-    const kept = { selected: { policy, keptCount }, reused: run.keptSet, warmup: undefined, tail: undefined }[reason]
-    const sharding = { worldSize, shardMode, positionMultiple }
-    const { keptSet, ...arrays } = await planner.make({ statistics: run.statistics, seed, epoch, sharding, kept })
+    const { reason } = ruleOfEpoch(run.spec, epoch)
+    const { keptSet, ...arrays } = await this.#makeAhead(this.#nextWork(worldSize))
     await this.#record.saved
     this.#assertOpen()
     if (this.#record.hasUnsaved || !this.#record.epochStarts.includes(epoch)) this.#record.saveSnapshot(run, epoch)
@@ -336,10 +336,40 @@ export class RunOwner {
     const durable = this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
     plan.supply(arrays)
+    this.#ahead = undefined
     this.#servedRanks.clear()
     await durable
     this.#waitingRoom.settle(plan)
     listener.planned(run, plan, Math.max(0, clock() - start))
+  }
+
+  /** What the plan of the next epoch is made of. */
+  #nextWork(worldSize: number): PlanWork {
+    const { spec, statistics, nextEpoch: epoch, keptSet } = this.#run
+    const { policy, seed, shardMode, positionMultiple } = spec
+    const { reason, keptCount } = ruleOfEpoch(spec, epoch)
+    const kept = { selected: { policy, keptCount }, reused: keptSet, warmup: undefined, tail: undefined }[reason]
+    return { statistics, seed, epoch, sharding: { worldSize, shardMode, positionMultiple }, kept }
+  }
+
+  /** Begins to make the next plan when no loss of this epoch is missing: until all ranks have asked for it, it may be there. */
+  #planAhead(): void {
+    const { plan, spec, nextEpoch, isEpochObserved } = this.#run
+    if (this.#ahead || !plan || !isEpochObserved || nextEpoch === spec.totalEpochs) return
+    const work = this.#nextWork(plan.sharding.worldSize)
+    const made = this.#parts.planner.make(work)
+    made.catch(() => undefined) // It is made again when it is asked for.
+    this.#ahead = { work, made }
+  }
+
+  /** Makes a plan, or takes the one that was made ahead; with another number of ranks only its kept set is of use. */
+  async #makeAhead(work: PlanWork): Promise<MadePlan> {
+    const { planner } = this.#parts
+    const ahead = this.#ahead
+    if (ahead?.work.statistics !== work.statistics || ahead.work.epoch !== work.epoch) return planner.make(work)
+    const made = await ahead.made.catch(() => undefined)
+    if (made && ahead.work.sharding.worldSize === work.sharding.worldSize) return made
+    return planner.make(made ? { ...work, kept: made.keptSet } : work)
   }
 
   /** Whether nothing changes the run and the arrays of its plan are there: then a call is decided at once. */
@@ -388,6 +418,7 @@ export class RunOwner {
       this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
       this.#run = rewound
       this.#servedRanks.clear()
+      this.#ahead = undefined
       this.#waitingRoom = new WaitingRoom(rewound)
     } catch (error) {
       throw this.#refusalOf(error, `the start of epoch ${epoch}`)

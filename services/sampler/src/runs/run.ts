@@ -1,5 +1,5 @@
 import { statisticsSettings } from '../core/policies/registry.js'
-import { KeptSet } from '../core/selection/kept-set.js'
+import { countBits, KeptSet } from '../core/selection/kept-set.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
@@ -53,6 +53,8 @@ export class Run {
   #keptSet: KeptSet
   /** Per sample: whether it has its loss of this epoch. */
   #observed: Uint8Array
+  /** How many have. */
+  #observedCount: number
 
   /** A new run, or one with what is `restored` of it. */
   constructor({ runId, spec, time }: RunCreated, restored?: Partial<RestoredState>) {
@@ -67,6 +69,7 @@ export class Run {
     this.#previousSequences = restored?.previousSequences ?? new Uint32Array(0)
     this.#keptSet = restored?.keptSet ?? KeptSet.of([], 0)
     this.#observed = restored?.observed ?? emptyBits(spec.sampleCount)
+    this.#observedCount = restored?.observed ? countBits(restored.observed) : 0
     this.#plan = this.#makePlan()
   }
 
@@ -110,6 +113,11 @@ export class Run {
   /** The kept set of the last selection, empty before the first. */
   get keptSet(): KeptSet {
     return this.#keptSet
+  }
+
+  /** Whether every sample of the plan has its loss of the epoch: the statistics stay as they are until the next plan. */
+  get isEpochObserved(): boolean {
+    return this.#plan !== undefined && this.#observedCount >= this.#plan.plannedCount
   }
 
   /** Sequence of the last report applied of a rank, 0 for none: of the planned epoch, the one before it, or any other (0). */
@@ -164,6 +172,7 @@ export class Run {
     this.#previousSequences = this.#sequences
     this.#sequences = new Uint32Array(worldSize)
     this.#observed = emptyBits(this.spec.sampleCount)
+    this.#observedCount = 0
     this.#plan = this.#makePlan()
   }
 
@@ -205,6 +214,7 @@ export class Run {
         observed[index >>> 3] = byte | bit
         statistics.observe(index, loss)
         progress.observations++
+        this.#observedCount++
       }
       if (!metrics) continue
       for (const { metric, values } of metrics) {
