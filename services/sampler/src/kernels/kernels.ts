@@ -1,6 +1,7 @@
 import type { RandomKey } from '../core/random/random-stream.js'
 import { SPLIT_ABOVE } from '../core/random/shuffle.js'
 import { SCRATCH_BYTES } from '../core/statistics/column-layout.js'
+import type { ObservedCounts } from '../core/statistics/loss-batch.js'
 import type { StatisticsSettings } from '../core/statistics/sample-statistics.js'
 import { kernelsWasm } from './kernels-wasm.js'
 
@@ -21,13 +22,6 @@ export interface LossBatch {
   readonly indices: number
   readonly losses: number
   readonly count: number
-}
-
-/** What became of the losses of a report. */
-export interface ObservedCounts {
-  readonly observations: number
-  readonly nonFinite: number
-  readonly repeats: number
 }
 
 /** The exports of assembly/index.ts. */

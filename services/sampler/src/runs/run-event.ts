@@ -1,5 +1,6 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
+import type { MetricValues } from '../core/statistics/loss-batch.js'
 import type { RunSpec } from './run-spec.js'
 
 /** How a run comes to be; its record begins with a snapshot of that, not with an event. `time`, here and of every event: milliseconds since 1970, the sampler's clock. */
@@ -18,13 +19,6 @@ export interface EpochPlanned {
   readonly reason: PlanReason
   /** The new kept set: with reason SELECTED. */
   readonly selected?: KeptSet
-}
-
-/** The values of one metric in a report. */
-export interface MetricValues {
-  /** Its place among the metrics of the spec. */
-  readonly metric: number
-  readonly values: Float32Array
 }
 
 /** A checked report: every index is in the rank's plan, all arrays have the same length. */

@@ -6,8 +6,8 @@ import { testLimits } from './testing/test-limits.js'
 const limits = testLimits({ maxSamples: 0xffffffff })
 
 it.each([
-  [0, 266_000_000, 267_000_000, 266_317_000],
-  [8, 89_000_000, 90_000_000, 89_233_000],
+  [0, 263_000_000, 267_000_000, 263_737_000],
+  [8, 88_000_000, 90_000_000, 88_942_000],
 ])('refuses with %d metrics what does not fit into one memory, and says what does', (metrics, fits, tooMany, most) => {
   checkSampleCount(fits, metrics, limits)
   expect(() => checkSampleCount(tooMany, metrics, limits)).toThrow(

@@ -49,8 +49,6 @@ interface RunArrays {
   readonly previousSequences: Uint32Array
   /** The kept set of the last selection, empty before the first. */
   readonly keptSet: KeptSet
-  /** A bit a sample, the lowest first: whether it has its loss of the planned epoch. */
-  readonly observed: Uint8Array
 }
 
 /** A run's whole state at one moment, to be read while the run goes on. */
@@ -60,6 +58,8 @@ export interface RunCapture extends RunArrays {
   readonly createTime: number
   readonly state: RunState
   readonly statistics: StatisticsCapture
+  /** A bit a sample, the lowest first: whether it has its loss of the planned epoch. */
+  readonly observed: Uint8Array
 }
 
 /** What a run is restored from. The arrays are the run's from then on. */

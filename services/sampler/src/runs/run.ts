@@ -1,5 +1,5 @@
 import { statisticsSettings } from '../core/policies/registry.js'
-import { countBits, KeptSet } from '../core/selection/kept-set.js'
+import { KeptSet } from '../core/selection/kept-set.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
@@ -30,9 +30,6 @@ export function emptyStatistics({ sampleCount, policy, metrics }: RunSpec): Samp
   return new SampleStatistics(sampleCount, statisticsSettings(policy), metrics.length)
 }
 
-/** A set of samples, a bit each. */
-const emptyBits = (sampleCount: number) => new Uint8Array(Math.ceil(sampleCount / 8))
-
 /**
  * The state of one run: what its last snapshot and the events since make it, and nothing else. `apply` is the only method that changes it.
  * Events are applied as they are: whether one may happen is asked before, by `checkReport` and `checkPlanRequest`.
@@ -51,11 +48,6 @@ export class Run {
   #previousSequences: Uint32Array
   /** The kept set of the last selection. */
   #keptSet: KeptSet
-  /** Per sample: whether it has its loss of this epoch. */
-  #observed: Uint8Array
-  /** How many have. */
-  #observedCount: number
-
   /** A new run, or one with what is `restored` of it. */
   constructor({ runId, spec, time }: RunCreated, restored?: Partial<RestoredState>) {
     this.runId = runId
@@ -68,8 +60,6 @@ export class Run {
     this.#sequences = restored?.sequences ?? new Uint32Array(0)
     this.#previousSequences = restored?.previousSequences ?? new Uint32Array(0)
     this.#keptSet = restored?.keptSet ?? KeptSet.of([], 0)
-    this.#observed = restored?.observed ?? emptyBits(spec.sampleCount)
-    this.#observedCount = restored?.observed ? countBits(restored.observed) : 0
     this.#plan = this.#makePlan()
   }
 
@@ -117,7 +107,7 @@ export class Run {
 
   /** Whether every sample of the plan has its loss of the epoch: the statistics stay as they are until the next plan. */
   get isEpochObserved(): boolean {
-    return this.#plan !== undefined && this.#observedCount >= this.#plan.plannedCount
+    return this.#plan !== undefined && this.statistics.observedCount >= this.#plan.plannedCount
   }
 
   /** Sequence of the last report applied of a rank, 0 for none: of the planned epoch, the one before it, or any other (0). */
@@ -138,7 +128,7 @@ export class Run {
       sequences: this.#sequences.slice(),
       previousSequences: this.#previousSequences,
       keptSet: this.#keptSet,
-      observed: this.#observed.slice(),
+      observed: this.statistics.observed.slice(),
       statistics: this.statistics.capture(),
     }
   }
@@ -171,8 +161,7 @@ export class Run {
     progress.samplesPlanned += isEverything(reason) ? this.spec.sampleCount : this.#keptSet.count
     this.#previousSequences = this.#sequences
     this.#sequences = new Uint32Array(worldSize)
-    this.#observed = emptyBits(this.spec.sampleCount)
-    this.#observedCount = 0
+    this.statistics.beginEpoch()
     this.#plan = this.#makePlan()
   }
 
@@ -196,32 +185,11 @@ export class Run {
   }
 
   #applyLosses({ rank, sequence, indices, losses, metrics }: LossesReported): void {
-    const { statistics } = this
-    const observed = this.#observed
     const progress = this.#progress
-    for (let i = 0; i < indices.length; i++) {
-      const index = indices[i] as number
-      const loss = losses[i] as number
-      const byte = observed[index >>> 3] as number
-      const bit = 1 << (index & 7)
-      const isFiniteLoss = Number.isFinite(loss)
-      if (!isFiniteLoss) progress.nonFinite++
-      if (byte & bit) {
-        if (isFiniteLoss) progress.repeats++
-        continue
-      }
-      if (isFiniteLoss) {
-        observed[index >>> 3] = byte | bit
-        statistics.observe(index, loss)
-        progress.observations++
-        this.#observedCount++
-      }
-      if (!metrics) continue
-      for (const { metric, values } of metrics) {
-        const value = values[i] as number
-        if (Number.isFinite(value)) statistics.observeMetric(index, metric, value)
-      }
-    }
+    const counts = this.statistics.observeReport(indices, losses, metrics)
+    progress.observations += counts.observations
+    progress.nonFinite += counts.nonFinite
+    progress.repeats += counts.repeats
     progress.reports++
     this.#sequences[rank] = sequence
   }

@@ -1,6 +1,7 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import { countBits, KeptSet } from '../core/selection/kept-set.js'
-import type { EpochPlanned, LossesReported, MetricValues, RunEvent } from '../runs/run-event.js'
+import type { MetricValues } from '../core/statistics/loss-batch.js'
+import type { EpochPlanned, LossesReported, RunEvent } from '../runs/run-event.js'
 
 /**
  * The bytes of an event, little-endian, a multiple of 4; docs/reference/storage.md has the table.

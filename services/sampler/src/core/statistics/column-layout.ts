@@ -1,3 +1,5 @@
+import { bitBytes } from '../selection/kept-set.js'
+
 /** Where the columns of a run lie in its memory: byte offsets, multiples of 16. */
 export interface ColumnLayout {
   readonly sampleCount: number
@@ -7,11 +9,18 @@ export interface ColumnLayout {
   readonly observations: number
   readonly timesKept: number
   readonly metrics: readonly number[]
-  /** Room for a bit for each sample, which a selection is put together in. */
+  /** A bit for each sample: whether it has its loss of the epoch. */
+  readonly observed: number
+  /** Room for as much, which a selection is put together in. */
   readonly selection: number
+  /** Room for the indices and losses of BATCH_SAMPLES. */
+  readonly batch: number
   /** All of it. */
   readonly bytes: number
 }
+
+/** Losses that are taken in at once. */
+export const BATCH_SAMPLES = 0x1000
 
 /** Bytes at the start of a memory that belong to what computes on it. */
 export const SCRATCH_BYTES = 0x90000
@@ -30,6 +39,8 @@ export function columnLayout(sampleCount: number, metricCount: number): ColumnLa
   const [mean, variance, lastLoss] = [reserve(4 * sampleCount), reserve(4 * sampleCount), reserve(4 * sampleCount)]
   const [observations, timesKept] = [reserve(2 * sampleCount), reserve(2 * sampleCount)]
   const metrics = Array.from({ length: metricCount }, () => reserve(4 * sampleCount))
-  const selection = reserve(sampleCount / 8 + 4)
-  return { sampleCount, mean, variance, lastLoss, observations, timesKept, metrics, selection, bytes: end }
+  const [observed, selection] = [reserve(bitBytes(sampleCount)), reserve(bitBytes(sampleCount))]
+  const batch = reserve(8 * BATCH_SAMPLES)
+  const columns = { mean, variance, lastLoss, observations, timesKept, metrics }
+  return { sampleCount, ...columns, observed, selection, batch, bytes: end }
 }

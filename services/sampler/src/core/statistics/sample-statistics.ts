@@ -1,6 +1,7 @@
 import type { FieldViolation } from '../field-violation.js'
-import type { KeptSet } from '../selection/kept-set.js'
-import { columnLayout } from './column-layout.js'
+import { bitBytes, countBits, type KeptSet } from '../selection/kept-set.js'
+import { type ColumnLayout, columnLayout } from './column-layout.js'
+import type { LossKernel, MetricValues, ObservedCounts } from './loss-batch.js'
 import { StatisticsCapture } from './statistics-capture.js'
 import { allocateMemory, columnsIn, emptyColumns, type StatisticsColumns } from './statistics-columns.js'
 
@@ -38,6 +39,11 @@ export const IN_MEMORY_FROM = 0x8000
  * Source: two public re-implementations of Raju, Daruwalla, Lipasti 2021 (arXiv 2111.12621); see docs/reference/selection.md.
  */
 export class SampleStatistics implements StatisticsColumns {
+  /** What takes in the losses of large runs made from now on, bit for bit as this class does; undefined: this class itself. */
+  static kernelFor:
+    | ((memory: WebAssembly.Memory, layout: ColumnLayout, settings: StatisticsSettings) => LossKernel)
+    | undefined
+
   /** Where the columns lie, by their layout, for who works on them from another thread; undefined for a small run. */
   readonly memory: WebAssembly.Memory | undefined
   readonly mean: Float32Array
@@ -46,6 +52,10 @@ export class SampleStatistics implements StatisticsColumns {
   readonly observations: Uint16Array
   readonly timesKept: Uint16Array
   readonly metrics: readonly Float32Array[]
+  /** A bit for each sample, the lowest first: whether it has its loss of the epoch. */
+  readonly observed: Uint8Array
+  readonly #kernel: LossKernel | undefined
+  #observedCount = 0
   readonly #alpha: number
   readonly #beta: number
   readonly #startsAtFirstLoss: boolean
@@ -54,9 +64,11 @@ export class SampleStatistics implements StatisticsColumns {
 
   constructor(sampleCount: number, settings: StatisticsSettings, metricCount = 0) {
     this.memory = sampleCount < IN_MEMORY_FROM ? undefined : allocateMemory(sampleCount, metricCount)
-    const columns = this.memory
-      ? columnsIn(this.memory, columnLayout(sampleCount, metricCount))
-      : emptyColumns(sampleCount, metricCount)
+    const layout = columnLayout(sampleCount, metricCount)
+    const columns = this.memory ? columnsIn(this.memory, layout) : emptyColumns(sampleCount, metricCount)
+    const bits = bitBytes(sampleCount)
+    this.observed = this.memory ? new Uint8Array(this.memory.buffer, layout.observed, bits) : new Uint8Array(bits)
+    this.#kernel = this.memory && SampleStatistics.kernelFor?.(this.memory, layout, settings)
     this.mean = columns.mean
     this.variance = columns.variance
     this.lastLoss = columns.lastLoss
@@ -70,6 +82,34 @@ export class SampleStatistics implements StatisticsColumns {
 
   get sampleCount(): number {
     return this.mean.length
+  }
+
+  /** Samples that have their loss of the epoch. */
+  get observedCount(): number {
+    return this.#observedCount
+  }
+
+  /** Begins an epoch: no sample has its loss. */
+  beginEpoch(): void {
+    this.observed.fill(0)
+    this.#observedCount = 0
+  }
+
+  /** Takes over the bits of an epoch that goes on. */
+  resumeEpoch(observed: Uint8Array): void {
+    this.observed.set(observed)
+    this.#observedCount = countBits(observed)
+  }
+
+  /**
+   * Takes in the losses of a report: finite ones, of each sample the first of the epoch, and the finite values of metrics of samples that had none
+   * before. The caller has checked that every index is below N and that all arrays have the same length.
+   */
+  observeReport(indices: Uint32Array, losses: Float32Array, metrics?: readonly MetricValues[]): ObservedCounts {
+    const counts =
+      this.#kernel && !metrics ? this.#observeByKernel(indices, losses) : this.#observeEach(indices, losses, metrics)
+    this.#observedCount += counts.observations
+    return counts
   }
 
   /** Takes in one finite loss. The caller has checked that index < sampleCount. */
@@ -119,6 +159,39 @@ export class SampleStatistics implements StatisticsColumns {
     })
     this.#captures = [...this.#captures, capture]
     return capture
+  }
+
+  #observeByKernel(indices: Uint32Array, losses: Float32Array): ObservedCounts {
+    if (this.#captures.length > 0) for (const index of indices) this.#preserveReported(index)
+    return (this.#kernel as LossKernel).observe(indices, losses)
+  }
+
+  #observeEach(indices: Uint32Array, losses: Float32Array, metrics?: readonly MetricValues[]): ObservedCounts {
+    const { observed } = this
+    const counts = { observations: 0, nonFinite: 0, repeats: 0 }
+    for (let i = 0; i < indices.length; i++) {
+      const index = indices[i] as number
+      const loss = losses[i] as number
+      const byte = observed[index >>> 3] as number
+      const bit = 1 << (index & 7)
+      const isFiniteLoss = Number.isFinite(loss)
+      if (!isFiniteLoss) counts.nonFinite++
+      if (byte & bit) {
+        if (isFiniteLoss) counts.repeats++
+        continue
+      }
+      if (isFiniteLoss) {
+        observed[index >>> 3] = byte | bit
+        this.observe(index, loss)
+        counts.observations++
+      }
+      if (!metrics) continue
+      for (const { metric, values } of metrics) {
+        const value = values[i] as number
+        if (Number.isFinite(value)) this.observeMetric(index, metric, value)
+      }
+    }
+    return counts
   }
 
   #preserveReported(index: number): void {

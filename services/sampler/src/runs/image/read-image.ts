@@ -31,12 +31,12 @@ export async function readImageBody(
   const sequences = new Uint32Array((await reader.read(ranks * 4)).buffer)
   const previousSequences = new Uint32Array((await reader.read(previousRanks * 4)).buffer)
   const keptSet = asSet(await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8)), keptCount, sampleCount)
-  const observed = await reader.read(Math.ceil(sampleCount / 8))
   const statistics = emptyStatistics(spec)
+  statistics.resumeEpoch(await reader.read(Math.ceil(sampleCount / 8)))
   for (let start = 0; start < sampleCount; start += BLOCK_SAMPLES) await readBlock(reader, statistics, start)
   const { runId, createTime, state } = changed(header)
   const created = { runId, spec, time: createTime }
-  return new Run(created, { state, sequences, previousSequences, keptSet, observed, statistics })
+  return new Run(created, { state, sequences, previousSequences, keptSet, statistics })
 }
 
 async function readBlock(reader: ByteReader, statistics: SampleStatistics, start: number): Promise<void> {

@@ -12,7 +12,12 @@ const PIECE_BYTES = 0x80000
 export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, void> {
   const { sequences, previousSequences, keptSet, observed, spec, statistics } = capture
   yield encodeStart(capture)
-  for (const array of [bytesOf(sequences), bytesOf(previousSequences), bitsOf(keptSet, spec.sampleCount), observed]) {
+  for (const array of [
+    bytesOf(sequences),
+    bytesOf(previousSequences),
+    bitsOf(keptSet, spec.sampleCount),
+    observed.subarray(0, Math.ceil(spec.sampleCount / 8)),
+  ]) {
     yield* cut(array)
   }
   for (let start = 0; start < spec.sampleCount; start += BLOCK_SAMPLES) {

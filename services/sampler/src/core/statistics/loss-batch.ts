@@ -1,0 +1,20 @@
+/** The values of one metric, by its place among the metrics of the run. */
+export interface MetricValues {
+  readonly metric: number
+  readonly values: Float32Array
+}
+
+/** What became of the losses of a report. */
+export interface ObservedCounts {
+  readonly observations: number
+  /** Losses that are NaN or infinite. */
+  readonly nonFinite: number
+  /** Finite losses of samples that had theirs of the epoch. */
+  readonly repeats: number
+}
+
+/** Takes in losses by the thousand, in the memory of a run; where there is one, `SampleStatistics` leaves them to it. */
+export interface LossKernel {
+  /** The indices are below N; as many losses as indices. */
+  observe(indices: Uint32Array, losses: Float32Array): ObservedCounts
+}
