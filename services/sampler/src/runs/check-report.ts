@@ -52,28 +52,29 @@ function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
       `losses has ${losses.length} elements and sample_indices has ${indices.length}; they must have the same number`,
     )
   }
-  for (let i = 0; i < indices.length; i++) {
-    const index = indices[i] as number
-    const loss = losses[i] as number
-    if (index >= spec.sampleCount) {
-      throw invalidField(
-        'sample_indices',
-        `sample_indices[${i}] is ${index}; the run has samples 0 to ${spec.sampleCount - 1}`,
-      )
-    }
-    if (!plan.has(index, rank)) {
-      throw invalidField(
-        'sample_indices',
-        `sample_indices[${i}] is ${index}, which is not in the plan of rank ${rank} for epoch ${epoch}; report only samples of that plan`,
-      )
-    }
-    if (spec.nonFinite === 'reject' && !Number.isFinite(loss)) {
-      throw invalidField(
-        'losses',
-        `losses[${i}], of sample ${index}, is ${loss}; this run refuses losses that are not finite (non_finite = REJECT)`,
-      )
-    }
+  const foreign = plan.findForeign(indices, rank)
+  if (foreign >= 0) throw foreignSample(run, indices[foreign] as number, foreign, { epoch, rank })
+  const wrong = spec.nonFinite === 'reject' ? losses.findIndex((loss) => !Number.isFinite(loss)) : -1
+  if (wrong >= 0) {
+    throw invalidField(
+      'losses',
+      `losses[${wrong}], of sample ${indices[wrong]}, is ${losses[wrong]}; this run refuses losses that are not finite (non_finite = REJECT)`,
+    )
   }
+}
+
+function foreignSample(
+  { spec }: Run,
+  index: number,
+  i: number,
+  { epoch, rank }: Pick<Report, 'epoch' | 'rank'>,
+): RunError {
+  const problem =
+    index >= spec.sampleCount
+      ? `the run has samples 0 to ${spec.sampleCount - 1}`
+      : `which is not in the plan of rank ${rank} for epoch ${epoch}; report only samples of that plan`
+  const separator = index >= spec.sampleCount ? ';' : ','
+  return invalidField('sample_indices', `sample_indices[${i}] is ${index}${separator} ${problem}`)
 }
 
 function checkMetrics({ spec }: Run, { indices, metrics = [] }: Report): void {

@@ -103,11 +103,23 @@ export class Plan {
     return this.#made.digest
   }
 
-  /** Whether a sample is at one of the rank's positions. */
-  has(index: number, rank: number): boolean {
+  /** Where the first of these samples is that is at none of the rank's positions; -1 where there is none. */
+  findForeign(indices: Uint32Array, rank: number): number {
     const { owners } = this.#made
-    if (owners) return owners[index] === rank + 1
-    return rank === 0 && index < this.sampleCount && (this.keptSet?.has(index) ?? true)
+    if (!owners) return rank === 0 ? this.#findNotKept(indices) : 0
+    for (let i = 0; i < indices.length; i++) {
+      if (owners[indices[i] as number] !== rank + 1) return i
+    }
+    return -1
+  }
+
+  #findNotKept(indices: Uint32Array): number {
+    const { keptSet, sampleCount } = this
+    for (let i = 0; i < indices.length; i++) {
+      const index = indices[i] as number
+      if (index >= sampleCount || keptSet?.has(index) === false) return i
+    }
+    return -1
   }
 
   get #made(): Omit<PlanArrays, 'order'> {
