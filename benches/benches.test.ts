@@ -24,8 +24,15 @@ function bench(...args: readonly string[]) {
 
 const hasPython = existsSync(path('../clients/python/.venv/keepset.sha256')) || process.env.KEEPSET_REQUIRE_PYTHON
 
-// The bench of PyTorch needs the environment that `npm run setup:python` makes.
-it.each(['durable-reports', 'recovery', 'disk', ...(hasPython ? ['pytorch'] : [])])(
+const benches = [
+  ...['plans', 'reports', 'durable-reports', 'interference', 'node-report', 'disk', 'recovery', 'startup'],
+  // Reads what Linux tells of a process.
+  ...(process.platform === 'linux' ? ['memory'] : []),
+  // Need the environment that `npm run setup:python` makes.
+  ...(hasPython ? ['selection', 'update', 'pytorch'] : []),
+]
+
+it.each(benches)(
   '%s runs, prints a table and writes its result',
   async (name) => {
     const { stdout } = await bench(name, '--quick', '--rounds', '2', '--disk', folder, '--out', folder)
@@ -45,7 +52,9 @@ it.each(['durable-reports', 'recovery', 'disk', ...(hasPython ? ['pytorch'] : []
 it.each([
   [['nothing'], 'there is no bench "nothing"'],
   [[], 'which bench?'],
+  [['page', '--out', '/nowhere'], '/nowhere has no results'],
   [['disk', '--rounds', 'many'], '--rounds is "many"; it must be a whole number of at least 1'],
+  [['disk', '--sizes', '5,few'], '--sizes is "few"; it must be a whole number of at least 1'],
   [['disk', '--loud'], "Unknown option '--loud'"],
 ])('refuses %j', async (args, text) => {
   await expect(bench(...args)).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(text) })

@@ -1,14 +1,5 @@
-import { quantile } from '../support/summary.js'
+import { type Measurement, summarise } from '../support/measurement.js'
 import { type Reporters, ranksOf } from './shape.js'
-
-/** Reports of several reporters at once, each of which waits for the acknowledgement before the next. */
-export interface Measurement {
-  readonly reports: number
-  readonly perSecond: number
-  /** Milliseconds from handing a report over to its acknowledgement. */
-  readonly p50: number
-  readonly p99: number
-}
 
 /** A way in which reports become durable, or part of it. */
 export interface Way {
@@ -37,9 +28,4 @@ export async function measure<Report>(
     }),
   )
   return summarise(times, performance.now() - start)
-}
-
-export function summarise(times: readonly number[], milliseconds: number, reports = times.length): Measurement {
-  const perSecond = (reports / milliseconds) * 1000
-  return { reports, perSecond, p50: quantile(times, 0.5), p99: quantile(times, 0.99) }
 }

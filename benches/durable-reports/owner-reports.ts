@@ -6,7 +6,8 @@ import { requestedSpec } from '../../services/sampler/src/runs/testing/requested
 import type { CountingDisk } from '../support/counting-disk.js'
 import { batchesOf, closeRuns, openRuns, planEpoch, snapshotSaved } from '../support/in-process.js'
 import { lossesOf } from '../support/losses.js'
-import { type Measurement, measure, type Way } from './measurement.js'
+import type { Measurement } from '../support/measurement.js'
+import { measure, type Way } from './measurement.js'
 import { type Reporters, type Shape, sampleCountOf, WORLD_SIZE } from './shape.js'
 
 const RUN_ID = 'bench'

@@ -1,7 +1,7 @@
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { atLeast } from '../support/at-least.js'
-import { type Measurement, summarise } from './measurement.js'
+import { type Measurement, summarise } from '../support/measurement.js'
 
 /** What a raw loop writes: so many records of so many bytes, so many at once. */
 interface RawLoad {

@@ -7,7 +7,8 @@ import type { FileStore } from '../../services/sampler/src/store/file/file-store
 import type { CountingDisk } from '../support/counting-disk.js'
 import { openStore } from '../support/in-process.js'
 import { lossesOf } from '../support/losses.js'
-import { type Measurement, measure, type Way } from './measurement.js'
+import type { Measurement } from '../support/measurement.js'
+import { measure, type Way } from './measurement.js'
 import { specOf } from './owner-reports.js'
 import { type Reporters, type Shape, WORLD_SIZE } from './shape.js'
 

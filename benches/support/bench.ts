@@ -7,6 +7,8 @@ export interface BenchSettings {
   readonly dataDir: string
   /** A sync of a journal takes at least so long, as on a slower disk; 0 = as it is. */
   readonly syncMs: number
+  /** Numbers of samples to measure, where a bench has a choice; undefined: its own. */
+  readonly sizes: readonly number[] | undefined
   /** Small sizes, to see that the bench works. Its figures mean nothing. */
   readonly quick: boolean
 }
