@@ -7,7 +7,7 @@ import { version } from './config/version.js'
 import { SampleStatistics } from './core/statistics/sample-statistics.js'
 import { GrpcServer } from './grpc/grpc-server.js'
 import { isSimdAvailable } from './kernels/kernels.js'
-import { lossKernel } from './kernels/loss-kernel.js'
+import { statisticsKernel } from './kernels/statistics-kernel.js'
 import { Lifeline } from './lifeline/lifeline.js'
 import { WorkerPlanner } from './planning/worker-planner.js'
 import type { RunStore } from './runs/ports.js'
@@ -107,7 +107,7 @@ export async function startSampler(given: Partial<Config> = {}, logger?: Logger)
   const log = logger ?? pino({ level: config.logLevel }, pino.destination({ minLength: 1 }))
   if (endianness() !== 'LE') throw new Error('the sampler needs a little-endian machine')
   const store = await openStore(config, log)
-  SampleStatistics.kernelFor = isSimdAvailable() ? lossKernel : undefined
+  SampleStatistics.kernelFor = isSimdAvailable() ? statisticsKernel : undefined
   const planner = new WorkerPlanner()
   const registry = await RunRegistry.open(store, config, {
     clock: Date.now,

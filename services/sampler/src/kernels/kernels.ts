@@ -1,8 +1,8 @@
 import type { RandomKey } from '../core/random/random-stream.js'
 import { SPLIT_ABOVE } from '../core/random/shuffle.js'
 import { SCRATCH_BYTES } from '../core/statistics/column-layout.js'
-import type { ObservedCounts } from '../core/statistics/loss-batch.js'
 import type { StatisticsSettings } from '../core/statistics/sample-statistics.js'
+import type { ObservedCounts } from '../core/statistics/statistics-kernel.js'
 import { kernelsWasm } from './kernels-wasm.js'
 
 /** The columns of a run in its memory: byte offsets, each a multiple of 16 and at least SCRATCH_BYTES, padded up to the next such. */

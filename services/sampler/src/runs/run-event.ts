@@ -1,6 +1,6 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
-import type { MetricValues } from '../core/statistics/loss-batch.js'
+import type { MetricValues } from '../core/statistics/statistics-kernel.js'
 import type { RunSpec } from './run-spec.js'
 
 /** How a run comes to be; its record begins with a snapshot of that, not with an event. `time`, here and of every event: milliseconds since 1970, the sampler's clock. */

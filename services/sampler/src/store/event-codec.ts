@@ -1,6 +1,6 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import { countBits, KeptSet } from '../core/selection/kept-set.js'
-import type { MetricValues } from '../core/statistics/loss-batch.js'
+import type { MetricValues } from '../core/statistics/statistics-kernel.js'
 import type { EpochPlanned, LossesReported, RunEvent } from '../runs/run-event.js'
 
 /**

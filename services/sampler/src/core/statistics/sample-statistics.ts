@@ -1,9 +1,9 @@
 import type { FieldViolation } from '../field-violation.js'
 import { bitBytes, countBits, type KeptSet } from '../selection/kept-set.js'
 import { type ColumnLayout, columnLayout } from './column-layout.js'
-import type { LossKernel, MetricValues, ObservedCounts } from './loss-batch.js'
 import { StatisticsCapture } from './statistics-capture.js'
 import { allocateMemory, columnsIn, emptyColumns, type StatisticsColumns } from './statistics-columns.js'
+import type { MetricValues, ObservedCounts, StatisticsKernel } from './statistics-kernel.js'
 
 /** How the moving statistics of a sample start: from its first loss, or from mean 0 and variance 0. */
 export type InitialStatistics = 'first_loss' | 'zero'
@@ -39,9 +39,9 @@ export const IN_MEMORY_FROM = 0x8000
  * Source: two public re-implementations of Raju, Daruwalla, Lipasti 2021 (arXiv 2111.12621); see docs/reference/selection.md.
  */
 export class SampleStatistics implements StatisticsColumns {
-  /** What takes in the losses of large runs made from now on, bit for bit as this class does; undefined: this class itself. */
+  /** What changes the statistics of large runs made from now on, bit for bit as this class does; undefined: this class itself. */
   static kernelFor:
-    | ((memory: WebAssembly.Memory, layout: ColumnLayout, settings: StatisticsSettings) => LossKernel)
+    | ((memory: WebAssembly.Memory, layout: ColumnLayout, settings: StatisticsSettings) => StatisticsKernel)
     | undefined
 
   /** Where the columns lie, by their layout, for who works on them from another thread; undefined for a small run. */
@@ -54,7 +54,7 @@ export class SampleStatistics implements StatisticsColumns {
   readonly metrics: readonly Float32Array[]
   /** A bit for each sample, the lowest first: whether it has its loss of the epoch. */
   readonly observed: Uint8Array
-  readonly #kernel: LossKernel | undefined
+  readonly #kernel: StatisticsKernel | undefined
   #observedCount = 0
   readonly #alpha: number
   readonly #beta: number
@@ -140,16 +140,10 @@ export class SampleStatistics implements StatisticsColumns {
   }
 
   /** Notes that a selection kept these samples. */
-  countKept({ bits }: KeptSet): void {
-    const { timesKept } = this
-    for (let byte = 0; byte < bits.length; byte++) {
-      for (let rest = bits[byte] as number; rest !== 0; rest &= rest - 1) {
-        const index = byte * 8 + (31 - Math.clz32(rest & -rest))
-        if (this.#captures.length > 0) this.#preserveKept(index)
-        const times = timesKept[index] as number
-        if (times < MAX_COUNT) timesKept[index] = times + 1
-      }
-    }
+  countKept(keptSet: KeptSet): void {
+    for (const capture of this.#captures) capture.beforeSelection()
+    if (this.#kernel) this.#kernel.countKept(keptSet)
+    else countEach(this.timesKept, keptSet)
   }
 
   /** The statistics as they are now, to be read while they go on changing. Costs memory until it is released. */
@@ -163,7 +157,7 @@ export class SampleStatistics implements StatisticsColumns {
 
   #observeByKernel(indices: Uint32Array, losses: Float32Array): ObservedCounts {
     if (this.#captures.length > 0) for (const index of indices) this.#preserveReported(index)
-    return (this.#kernel as LossKernel).observe(indices, losses)
+    return (this.#kernel as StatisticsKernel).observe(indices, losses)
   }
 
   #observeEach(indices: Uint32Array, losses: Float32Array, metrics?: readonly MetricValues[]): ObservedCounts {
@@ -197,8 +191,14 @@ export class SampleStatistics implements StatisticsColumns {
   #preserveReported(index: number): void {
     for (const capture of this.#captures) capture.beforeReport(index)
   }
+}
 
-  #preserveKept(index: number): void {
-    for (const capture of this.#captures) capture.beforeKept(index)
+function countEach(timesKept: Uint16Array, { bits }: KeptSet): void {
+  for (let byte = 0; byte < bits.length; byte++) {
+    for (let rest = bits[byte] as number; rest !== 0; rest &= rest - 1) {
+      const index = byte * 8 + (31 - Math.clz32(rest & -rest))
+      const times = timesKept[index] as number
+      if (times < MAX_COUNT) timesKept[index] = times + 1
+    }
   }
 }

@@ -17,7 +17,8 @@ export class StatisticsCapture {
   readonly #living: StatisticsColumns
   readonly #onRelease: () => void
   readonly #reported = new Map<number, ReportedColumns>()
-  readonly #kept = new Map<number, Uint16Array>()
+  /** timesKept as it was, from a sample on: a selection changes half of them at once. */
+  #kept: { readonly from: number; readonly values: Uint16Array } | undefined
   /** Samples below this have been read. */
   #position = 0
 
@@ -35,10 +36,7 @@ export class StatisticsCapture {
       const piece = Math.floor(at / PIECE_SAMPLES)
       const pieceEnd = Math.min((piece + 1) * PIECE_SAMPLES, end)
       this.#copyPiece(columns, piece, at, pieceEnd, start)
-      if (pieceEnd === (piece + 1) * PIECE_SAMPLES) {
-        this.#reported.delete(piece)
-        this.#kept.delete(piece)
-      }
+      if (pieceEnd === (piece + 1) * PIECE_SAMPLES) this.#reported.delete(piece)
       at = pieceEnd
     }
     this.#position = end
@@ -61,17 +59,15 @@ export class StatisticsCapture {
     })
   }
 
-  /** To be called before a sample's timesKept changes. */
-  beforeKept(index: number): void {
-    const piece = Math.floor(index / PIECE_SAMPLES)
-    if (this.#isRead(piece) || this.#kept.has(piece)) return
-    this.#kept.set(piece, this.#living.timesKept.slice(piece * PIECE_SAMPLES, (piece + 1) * PIECE_SAMPLES))
+  /** To be called before timesKept changes. */
+  beforeSelection(): void {
+    this.#kept ??= { from: this.#position, values: this.#living.timesKept.slice(this.#position) }
   }
 
   /** Lets go of the copies: nothing is copied any more. Reading afterwards gives what is there then. */
   release(): void {
     this.#reported.clear()
-    this.#kept.clear()
+    this.#kept = undefined
     this.#onRelease()
   }
 
@@ -89,7 +85,7 @@ export class StatisticsCapture {
     columns.metrics.forEach((column, metric) => {
       copyPart(column, source.metrics[metric] as Float32Array)
     })
-    const kept = this.#kept.get(piece)?.subarray(from - pieceStart, to - pieceStart)
-    columns.timesKept.set(kept ?? this.#living.timesKept.subarray(from, to), from - start)
+    const { from: keptFrom, values } = this.#kept ?? { from: 0, values: this.#living.timesKept }
+    columns.timesKept.set(values.subarray(from - keptFrom, to - keptFrom), from - start)
   }
 }

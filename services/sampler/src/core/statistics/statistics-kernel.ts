@@ -1,3 +1,5 @@
+import type { KeptSet } from '../selection/kept-set.js'
+
 /** The values of one metric, by its place among the metrics of the run. */
 export interface MetricValues {
   readonly metric: number
@@ -13,8 +15,9 @@ export interface ObservedCounts {
   readonly repeats: number
 }
 
-/** Takes in losses by the thousand, in the memory of a run; where there is one, `SampleStatistics` leaves them to it. */
-export interface LossKernel {
+/** Changes the statistics of many samples at once, in the memory of a run; where there is one, `SampleStatistics` leaves that to it. */
+export interface StatisticsKernel {
   /** The indices are below N; as many losses as indices. */
   observe(indices: Uint32Array, losses: Float32Array): ObservedCounts
+  countKept(keptSet: KeptSet): void
 }

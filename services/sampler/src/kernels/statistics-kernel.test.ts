@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterEach, expect, it } from 'vitest'
+import { KeptSet } from '../core/selection/kept-set.js'
 import { IN_MEMORY_FROM, SampleStatistics, type StatisticsSettings } from '../core/statistics/sample-statistics.js'
-import { lossKernel } from './loss-kernel.js'
+import { statisticsKernel } from './statistics-kernel.js'
 
 afterEach(() => {
   SampleStatistics.kernelFor = undefined
@@ -9,7 +10,7 @@ afterEach(() => {
 
 /** The same statistics twice: with the kernel and without. */
 function twins(settings: StatisticsSettings): [SampleStatistics, SampleStatistics] {
-  SampleStatistics.kernelFor = lossKernel
+  SampleStatistics.kernelFor = statisticsKernel
   const byKernel = new SampleStatistics(IN_MEMORY_FROM, settings)
   SampleStatistics.kernelFor = undefined
   return [byKernel, new SampleStatistics(IN_MEMORY_FROM, settings)]
@@ -54,6 +55,30 @@ it('takes in reports as SampleStatistics does, epoch for epoch, also while a cap
     ),
     { numRuns: 60 },
   )
+})
+
+it('counts what selections kept as SampleStatistics does, also while a capture is read', () => {
+  const both = twins({ alpha: 0.5, initial: 'first_loss' })
+  const everyThird = KeptSet.of(
+    Array.from({ length: IN_MEMORY_FROM / 3 }, (_, i) => 3 * i),
+    IN_MEMORY_FROM,
+  )
+  const few = KeptSet.of([0, 8, 33], 40) // fewer bits than there are samples
+  for (const statistics of both) statistics.timesKept[33] = 65_534
+  const captures = both.map((statistics) => {
+    statistics.countKept(few)
+    const capture = statistics.capture()
+    capture.read(9)
+    statistics.countKept(everyThird)
+    statistics.countKept(few)
+    return capture
+  })
+  const [a, b] = both.map(({ timesKept }) => [...timesKept])
+  expect(a).toEqual(b)
+  expect([a?.[0], a?.[3], a?.[8], a?.[33]]).toEqual([3, 1, 2, 65_535])
+  const [before, same] = captures.map((capture) => [...capture.read(IN_MEMORY_FROM).timesKept])
+  expect(before).toEqual(same)
+  expect([before?.[0], before?.[33 - 9]]).toEqual([0, 65_535])
 })
 
 it('takes in more losses at once than there is room for', () => {

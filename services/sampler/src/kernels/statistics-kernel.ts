@@ -1,10 +1,15 @@
+import { bitBytes } from '../core/selection/kept-set.js'
 import { BATCH_SAMPLES, type ColumnLayout } from '../core/statistics/column-layout.js'
-import type { LossKernel, ObservedCounts } from '../core/statistics/loss-batch.js'
 import type { StatisticsSettings } from '../core/statistics/sample-statistics.js'
+import type { ObservedCounts, StatisticsKernel } from '../core/statistics/statistics-kernel.js'
 import { compileKernels, Kernels } from './kernels.js'
 
-/** Takes in the losses of a run's reports in its memory: what `SampleStatistics.observeReport` does without metrics. */
-export function lossKernel(memory: WebAssembly.Memory, layout: ColumnLayout, settings: StatisticsSettings): LossKernel {
+/** Changes the statistics of a run in its memory: what `SampleStatistics` does by itself elsewhere, without metrics. */
+export function statisticsKernel(
+  memory: WebAssembly.Memory,
+  layout: ColumnLayout,
+  settings: StatisticsSettings,
+): StatisticsKernel {
   const kernels = new Kernels(compileKernels(), memory, layout)
   const batch = { indices: layout.batch, losses: layout.batch + 4 * BATCH_SAMPLES }
   const [indexRoom, lossRoom] = [
@@ -28,6 +33,13 @@ export function lossKernel(memory: WebAssembly.Memory, layout: ColumnLayout, set
         all.repeats += counts.repeats
       }
       return all
+    },
+    countKept({ bits }) {
+      // Nothing is put together there now: a run has its next kept set chosen after this one was counted.
+      const room = new Uint8Array(memory.buffer, layout.selection, bitBytes(layout.sampleCount))
+      room.fill(0)
+      room.set(bits.subarray(0, room.length))
+      kernels.countKept(layout.selection)
     },
   }
 }
