@@ -7,6 +7,16 @@ import { compileKernels, Kernels } from './kernels.js'
 const PAGE_BYTES = 0x10000
 const aligned = (bytes: number) => 16 * Math.ceil(bytes / 16)
 
+/** What the last order was made in, for the next one: a fresh memory costs more than the shuffle of a million samples. It goes with its thread. */
+let memory: WebAssembly.Memory | undefined
+
+function memoryOf(bytes: number): WebAssembly.Memory {
+  if (memory && memory.buffer.byteLength >= bytes) return memory
+  const pages = Math.ceil(bytes / PAGE_BYTES)
+  memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  return memory
+}
+
 /** The order in which an epoch trains on a kept set, undefined: on everything; the twin of `toOrderOfEpoch`. On a buffer that threads can share. */
 export function orderOfEpoch(
   keptSet: KeptSet | undefined,
@@ -18,17 +28,17 @@ export function orderOfEpoch(
   const bits = SCRATCH_BYTES
   const items = bits + (keptSet ? aligned(bitBytes(sampleCount)) : 0)
   const spare = items + aligned(4 * count)
-  const end = spare + (count > SPLIT_ABOVE ? aligned(4 * count) : 0)
-  const pages = Math.ceil(end / PAGE_BYTES)
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  const room = memoryOf(spare + (count > SPLIT_ABOVE ? aligned(4 * count) : 0))
   const none = { mean: 0, variance: 0, lastLoss: 0, observations: 0, timesKept: 0 }
-  const kernels = new Kernels(compileKernels(), memory, { sampleCount, ...none })
+  const kernels = new Kernels(compileKernels(), room, { sampleCount, ...none })
   if (keptSet) {
-    new Uint8Array(memory.buffer, bits).set(keptSet.bits.subarray(0, bitBytes(sampleCount)))
+    const set = new Uint8Array(room.buffer, bits, bitBytes(sampleCount))
+    set.fill(0)
+    set.set(keptSet.bits.subarray(0, set.length))
     kernels.expand(bits, items)
   } else kernels.iota(items)
   kernels.shuffle(items, spare, count, { seed, epoch, purpose: purpose.order })
   const order = new Uint32Array(new SharedArrayBuffer(4 * count))
-  order.set(new Uint32Array(memory.buffer, items, count))
+  order.set(new Uint32Array(room.buffer, items, count))
   return order
 }
