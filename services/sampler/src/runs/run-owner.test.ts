@@ -251,6 +251,31 @@ describe('RunOwner', () => {
     expect((await owner.planEpoch(request(0), forever, never)).reason).toBe('selected')
   })
 
+  it('after it came back from its record applies no report while the next plan is being made', async () => {
+    const gate = gateOf()
+    const { run, owner } = ownerOf({}, plannerAfter(gate.promise))
+    // A plan without its arrays, as a replay leaves it.
+    run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
+    expect(run.plan?.isReady).toBe(false)
+    const next = owner.planEpoch(request(1), forever, never)
+    const late = owner.report(report(0, 0, 1, Uint32Array.of(0, 1, 2)))
+    const later = owner.report(report(0, 0, 2, Uint32Array.of(3)))
+    setTimeout(gate.resolve, 20)
+    expect((await next).epoch).toBe(1)
+    await expect(late).rejects.toMatchObject({ reason: 'WRONG_EPOCH' })
+    await expect(later).rejects.toMatchObject({ reason: 'WRONG_EPOCH' })
+    expect(run.progress.reports).toBe(0)
+  })
+
+  it('after it came back from its record takes reports in the order of the calls', async () => {
+    const { run, owner } = ownerOf()
+    run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
+    const sequences = [1, 2, 3, 4]
+    const acks = await Promise.all(sequences.map((n) => owner.report(report(0, 0, n, Uint32Array.of(n)))))
+    expect(acks.map(({ observations }) => observations)).toEqual([1, 1, 1, 1])
+    expect(run.progress.reports).toBe(4)
+  })
+
   describe('with all losses of an epoch', () => {
     /** An owner of 20 samples whose planner tells of which epochs it made plans, and the whole report of one rank of one. */
     function watched(given: Partial<RequestedRunSpec> = {}) {

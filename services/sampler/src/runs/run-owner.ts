@@ -90,7 +90,7 @@ export class RunOwner {
   /** The plan of an epoch: made once, when all ranks have asked and their reports are in. The wait ends after `waitMs`, or when `signal` aborts. */
   planEpoch(request: PlanRequest, waitMs: number, signal: AbortSignal): Promise<Plan> {
     return this.#track(async () => {
-      if (!this.#isSettled) await this.#settled()
+      for (let change = this.#change; change; change = this.#change) await change
       this.#assertOpen()
       checkPlanRequest(this.#run, request)
       const { plan } = this.#run
@@ -128,20 +128,20 @@ export class RunOwner {
   /** Applies a report once, however often it comes. Reports of one rank must be handed in in the order of their sequences. */
   report(report: Report): Promise<ReportAck> {
     return this.#track(async () => {
-      if (!this.#isSettled) await this.#settled()
+      for (let change = this.#change; change; change = this.#change) await change
       this.#assertOpen()
       if (checkReport(this.#run, report) === 'duplicate') {
         await this.#durable
         return DUPLICATE
       }
-      const before = { ...this.#run.progress }
+      const { progress } = this.#run
+      const { observations, nonFinite, repeats } = progress
       const durable = this.#apply(toEvent(report, this.#run, this.#parts.clock()))
-      const { observations, nonFinite, repeats } = this.#run.progress
       const ack = {
         duplicate: false,
-        observations: observations - before.observations,
-        nonFinite: nonFinite - before.nonFinite,
-        repeats: repeats - before.repeats,
+        observations: progress.observations - observations,
+        nonFinite: progress.nonFinite - nonFinite,
+        repeats: progress.repeats - repeats,
       }
       if (this.#record.isSnapshotDue) this.#record.saveSnapshot(this.#run)
       this.#planAhead()
@@ -372,30 +372,27 @@ export class RunOwner {
     return planner.make(made ? { ...work, kept: made.keptSet } : work)
   }
 
-  /** Whether nothing changes the run and the arrays of its plan are there: then a call is decided at once. */
-  get #isSettled(): boolean {
-    return this.#changing === undefined && this.#run.plan?.isReady !== false
-  }
-
   /**
-   * Waits until nothing changes the run and the arrays of its plan are there: one that came back from its record has none.
-   * Who waits goes on in the order of the calls.
+   * What a call that decides by the plan has to wait for: a change of the run, or the arrays of its plan, which one that came back from its record
+   * has to compute first. All calls wait for the same promise, and look again after it, so that they go on in their order and one at a time.
    */
-  async #settled(): Promise<void> {
-    for (;;) {
-      while (this.#changing !== undefined) await this.#changing
-      this.#assertOpen()
-      const { plan, statistics } = this.#run
-      if (!plan || plan.isReady) return
+  get #change(): Promise<void> | undefined {
+    const { plan, statistics } = this.#run
+    if (this.#changing === undefined && this.isOpen && plan?.isReady === false) {
       this.#changing = this.#until(this.#supply(plan, statistics))
     }
+    return this.#changing
   }
 
   /** Has the arrays of a plan computed; what cannot be done elsewhere is done here. */
   async #supply(plan: Plan, statistics: SampleStatistics): Promise<void> {
     const { seed, epoch, sharding, keptSet } = plan
     const work = { statistics, seed, epoch, sharding, kept: keptSet }
-    plan.supply(await this.#parts.planner.make(work).catch(() => computePlan(plan)))
+    const made = this.#parts.planner.make(work).catch(() => {
+      this.#assertOpen()
+      return computePlan(plan)
+    })
+    plan.supply(await made)
   }
 
   #checkEpochStart(epoch: number): void {

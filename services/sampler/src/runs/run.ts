@@ -40,7 +40,9 @@ export class Run {
   readonly createTime: number
   readonly statistics: SampleStatistics
   readonly #progress: RunProgress
-  #state: Omit<RunState, 'progress'>
+  #state: Omit<RunState, 'progress' | 'updateTime'>
+  /** By itself, since every report changes it. */
+  #updateTime: number
   #plan: Plan | undefined
   /** Reports applied of each rank in the planned epoch: the sequence of its last one. */
   #sequences: Uint32Array
@@ -54,8 +56,9 @@ export class Run {
     this.spec = spec
     this.createTime = time
     this.statistics = restored?.statistics ?? emptyStatistics(spec)
-    const { progress, ...state } = restored?.state ?? newState(time)
+    const { progress, updateTime, ...state } = restored?.state ?? newState(time)
     this.#progress = { ...progress }
+    this.#updateTime = updateTime
     this.#state = state
     this.#sequences = restored?.sequences ?? new Uint32Array(0)
     this.#previousSequences = restored?.previousSequences ?? new Uint32Array(0)
@@ -68,7 +71,7 @@ export class Run {
   }
 
   get updateTime(): number {
-    return this.#state.updateTime
+    return this.#updateTime
   }
 
   get isFinished(): boolean {
@@ -124,7 +127,7 @@ export class Run {
       runId,
       spec,
       createTime,
-      state: { ...this.#state, progress: { ...this.#progress } },
+      state: { ...this.#state, updateTime: this.#updateTime, progress: { ...this.#progress } },
       sequences: this.#sequences.slice(),
       previousSequences: this.#previousSequences,
       keptSet: this.#keptSet,
@@ -135,7 +138,7 @@ export class Run {
 
   /** The one door through which a run changes. */
   apply(event: RunEvent): void {
-    this.#state = { ...this.#state, updateTime: event.time }
+    this.#updateTime = event.time
     switch (event.type) {
       case 'epoch_planned':
         this.#applyPlan(event)
