@@ -36,7 +36,7 @@ async function servePlan(run: Run, signal: AbortSignal) {
         return write(...message)
       }
       if (!run.plan) throw new Error('the run has no plan')
-      await writePlan(call, SAMPLE_COUNT, run.plan, 0, signal).then(
+      await writePlan(call, SAMPLE_COUNT, run.plan, run.plan.order, 0, signal).then(
         () => {
           written.end = 'done'
         },

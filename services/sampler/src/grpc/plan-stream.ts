@@ -15,11 +15,11 @@ export async function writePlan(
   call: PlanCall,
   sampleCount: number,
   plan: Plan,
+  order: Uint32Array,
   appliedSequence: number,
   signal: AbortSignal,
 ): Promise<void> {
   const { rank, startPosition: start } = call.request
-  const { order } = plan
   const positions = positionCount(plan.keptCount, plan.sharding)
   await writeMessage(
     call,

@@ -25,8 +25,10 @@ export function samplerService(registry: RunRegistry, logger: Logger, drain: Abo
       const owner = await registry.owner(runId)
       const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
       const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
+      // Held: it goes when every rank has its part, which another call of this one may see to.
+      const { order } = plan
       const appliedSequence = await owner.appliedSequence(plan, request.rank)
-      await writePlan(call, owner.facts.spec.sampleCount, plan, appliedSequence, signal)
+      await writePlan(call, owner.facts.spec.sampleCount, plan, order, appliedSequence, signal)
       owner.served(plan, request.rank)
     }),
     reportLosses: unary(logger, drain, async ({ report }) => ({ ack: await accept(report) })),

@@ -17,13 +17,13 @@ function memoryOf(bytes: number): WebAssembly.Memory {
   return memory
 }
 
-/** The order in which an epoch trains on a kept set, undefined: on everything; the twin of `toOrderOfEpoch`. On a buffer that threads can share. */
+/** The order in which an epoch trains on a kept set, undefined: on everything; the twin of `toOrderOfEpoch`. */
 export function orderOfEpoch(
   keptSet: KeptSet | undefined,
   sampleCount: number,
   seed: bigint,
   epoch: number,
-): Uint32Array<SharedArrayBuffer> {
+): Uint32Array {
   const count = keptSet?.count ?? sampleCount
   const bits = SCRATCH_BYTES
   const items = bits + (keptSet ? aligned(bitBytes(sampleCount)) : 0)
@@ -38,7 +38,6 @@ export function orderOfEpoch(
     kernels.expand(bits, items)
   } else kernels.iota(items)
   kernels.shuffle(items, spare, count, { seed, epoch, purpose: purpose.order })
-  const order = new Uint32Array(new SharedArrayBuffer(4 * count))
-  order.set(new Uint32Array(room.buffer, items, count))
-  return order
+  // Not shared: memory that threads share is collected late, as nothing tells the collector how much it is.
+  return new Uint32Array(new Uint32Array(room.buffer, items, count))
 }

@@ -25,6 +25,7 @@ export class PlanThread {
       this.#settle = undefined
     })
     this.#worker.on('error', (error) => this.#fail(error))
+    this.#worker.on('messageerror', (error) => this.#fail(error))
     this.#worker.on('exit', (code) => this.#fail(new Error(`a planning thread ended with exit code ${code}`)))
   }
 

@@ -52,9 +52,11 @@ describe('WorkerPlanner', () => {
   it.each([1, 3])('makes many at once with %d threads, first come, first served', async (size) => {
     const planner = plannerOf(size)
     const done: number[] = []
+    // Of as many runs: one has one selection under way at most.
+    const works = Array.from({ length: 9 }, (_, epoch) => work(epoch, largeStatistics()))
     const plans = await Promise.all(
-      Array.from({ length: 9 }, (_, epoch) =>
-        planner.make(work(epoch)).then((plan) => {
+      works.map((each, epoch) =>
+        planner.make(each).then((plan) => {
           done.push(epoch)
           return plan
         }),
@@ -75,6 +77,15 @@ describe('WorkerPlanner', () => {
     const next = planner.make(work(2))
     await expect(failing).rejects.toThrow()
     expect((await next).digest).toEqual(makePlan(work(2)).digest)
+  })
+
+  it('takes no thread again that ended while it had no work', async () => {
+    const planner = plannerOf(1)
+    await planner.make(work(1))
+    const idle = planner.idleThreads
+    await Promise.all(idle.map((thread) => thread.end()))
+    expect(idle).toHaveLength(1)
+    expect((await planner.make(work(2))).digest).toEqual(makePlan(work(2)).digest)
   })
 
   it('refuses what is not done when it is closed, and all that comes later', async () => {

@@ -30,6 +30,11 @@ export class WorkerPlanner implements Planner {
     this.#size = size
   }
 
+  /** Threads that wait for work. */
+  get idleThreads(): readonly PlanThread[] {
+    return this.#idle.map(({ thread }) => thread)
+  }
+
   async make(work: PlanWork): Promise<MadePlan> {
     const { statistics, kept } = work
     const { memory, sampleCount, metrics } = statistics
@@ -61,10 +66,20 @@ export class WorkerPlanner implements Planner {
   }
 
   #startNext(): void {
-    if (this.#waiting.length === 0) return
-    const thread = this.#takeThread()
-    if (!thread) return
-    const { job, resolve, reject } = this.#waiting.shift() as Task
+    const task = this.#waiting[0]
+    if (!task) return
+    let thread: PlanThread | undefined
+    try {
+      thread = this.#takeThread()
+    } catch (error) {
+      this.#waiting.shift()
+      task.reject(error)
+      return
+    }
+    if (thread) this.#start(this.#waiting.shift() as Task, thread)
+  }
+
+  #start({ job, resolve, reject }: Task, thread: PlanThread): void {
     this.#busy.add(thread)
     thread
       .run(job)
@@ -77,10 +92,10 @@ export class WorkerPlanner implements Planner {
   }
 
   #takeThread(): PlanThread | undefined {
-    const idle = this.#idle.pop()
-    if (idle) {
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       clearTimeout(idle.timer)
-      return idle.thread
+      // It may have ended by itself: by a limit of the machine, for example.
+      if (!idle.thread.isEnded) return idle.thread
     }
     return this.#busy.size < this.#size ? new PlanThread() : undefined
   }
@@ -89,7 +104,7 @@ export class WorkerPlanner implements Planner {
     if (this.#isClosed || thread.isEnded) return
     const timer = setTimeout(() => {
       const place = this.#idle.findIndex((idle) => idle.thread === thread)
-      this.#idle.splice(place, 1)
+      if (place >= 0) this.#idle.splice(place, 1)
       void thread.end()
     }, IDLE_MS)
     timer.unref()

@@ -7,14 +7,13 @@ const FIXED_BYTES = 0x10000
 
 /**
  * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics a sample and 4 for each metric; an eighth each for
- * a kept set, for what was observed and for a selection; 4 for the order of a full plan until every rank has it, 2 for the ranks that have a sample where
- * there are several; and what the kernels need in passing. A selection takes up to 12 more for as long as it lasts, and a snapshot as much as the statistics.
+ * two kept sets, for what was observed and for a selection; for the present plan and the next one, which may be made before it is asked for, 4 each for the order
+ * and 2 each for the ranks that have a sample; and what the kernels need in passing. A selection takes up to 12 more for as long as it lasts, and a snapshot
+ * as much as the statistics.
  */
 export function runBytes(sampleCount: number, metricCount: number): number {
   return (
-    FIXED_BYTES +
-    Math.ceil(sampleCount * (22.375 + 4 * metricCount)) +
-    (sampleCount < IN_MEMORY_FROM ? 0 : SCRATCH_BYTES)
+    FIXED_BYTES + Math.ceil(sampleCount * (28.5 + 4 * metricCount)) + (sampleCount < IN_MEMORY_FROM ? 0 : SCRATCH_BYTES)
   )
 }
 

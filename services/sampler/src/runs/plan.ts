@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import { toOrderOfEpoch } from '../core/plans/order.js'
-import { ownCount, ownersOf, type Sharding } from '../core/plans/sharding.js'
+import { ownCount, ownersOf, positionCount, type Sharding } from '../core/plans/sharding.js'
 import { everything } from '../core/selection/everything.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
 
@@ -45,6 +45,8 @@ export class Plan {
   readonly seed: bigint
   /** Undefined: everything. */
   readonly keptSet: KeptSet | undefined
+  /** Samples that are at a position of some rank: all that are kept, but for those that `shardMode` drop leaves out. */
+  readonly plannedCount: number
   #order: Uint32Array | undefined
   #arrays: Omit<PlanArrays, 'order'> | undefined
 
@@ -58,19 +60,14 @@ export class Plan {
     this.sampleCount = parts.sampleCount
     this.seed = parts.seed
     this.keptSet = parts.keptSet
+    const { worldSize, shardMode } = parts.sharding
+    const positions = worldSize * positionCount(this.keptCount, parts.sharding)
+    this.plannedCount = shardMode === 'drop' ? positions : Math.min(this.keptCount, positions)
   }
 
   /** Number of samples kept, over all ranks. */
   get keptCount(): number {
     return this.keptSet?.count ?? this.sampleCount
-  }
-
-  /** Samples that are at a position of some rank: all that are kept, but for those that `shardMode` drop leaves out. */
-  get plannedCount(): number {
-    const { worldSize } = this.sharding
-    let count = 0
-    for (let rank = 0; rank < worldSize; rank++) count += ownCount(this.keptCount, rank, this.sharding)
-    return count
   }
 
   /** Whether its arrays are there: a replay of old epochs needs none, and who decides by a plan has them computed before. */

@@ -267,6 +267,42 @@ describe('RunOwner', () => {
     expect(run.progress.reports).toBe(0)
   })
 
+  it('computes a forgotten order once for all ranks that ask again', async () => {
+    let made = 0
+    const planner: Planner = {
+      make: async (work) => {
+        made++
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        return makePlan(work)
+      },
+    }
+    const { owner } = ownerOf({}, planner)
+    const askAll = () =>
+      Promise.all([0, 1, 2].map((rank) => owner.planEpoch(request(0, { rank, worldSize: 3 }), forever, never)))
+    const [plan] = (await askAll()) as [Plan]
+    for (const rank of [0, 1, 2]) owner.served(plan, rank)
+    expect(plan.hasOrder).toBe(false)
+    await askAll()
+    expect(made).toBe(2)
+  })
+
+  it('closes where the arrays of its plan cannot be had, with what is missing', async () => {
+    const full: Planner = { make: () => Promise.reject(new Error('worker died')) }
+    const { run, owner } = ownerOf({}, full)
+    run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
+    const plan = run.plan as Plan
+    Object.defineProperty(plan, 'keptSet', {
+      get: () => {
+        throw new RangeError('Array buffer allocation failed')
+      },
+    })
+    const refusals = [report(0, 0, 1, Uint32Array.of(1)), report(0, 0, 2, Uint32Array.of(2))].map((each) =>
+      expect(owner.report(each)).rejects.toThrow(),
+    )
+    await Promise.all(refusals)
+    expect(owner.isOpen).toBe(false)
+  })
+
   it('after it came back from its record takes reports in the order of the calls', async () => {
     const { run, owner } = ownerOf()
     run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })

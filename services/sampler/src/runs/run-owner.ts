@@ -52,6 +52,8 @@ export class RunOwner {
   #changing: Promise<void> | undefined
   /** The next epoch's plan, made as soon as all losses of this one were in. */
   #ahead: { readonly work: PlanWork; readonly made: Promise<MadePlan> } | undefined
+  /** The order of the present plan, on its way for ranks that ask once more. */
+  #reordering: Promise<void> | undefined
   /** Ranks that have got their part of the present plan. */
   readonly #servedRanks = new Set<number>()
   #calls = 0
@@ -96,7 +98,12 @@ export class RunOwner {
       const { plan } = this.#run
       if (plan && request.epoch === plan.epoch) {
         this.#servedRanks.delete(request.rank)
-        if (!plan.hasOrder) await this.#supply(plan, this.#run.statistics)
+        if (!plan.hasOrder) {
+          this.#reordering ??= this.#supply(plan, this.#run.statistics).finally(() => {
+            this.#reordering = undefined
+          })
+          await this.#reordering
+        }
         await this.#durable
         return plan
       }
@@ -162,6 +169,7 @@ export class RunOwner {
         const durable = this.#apply({ type: 'run_finished', time: this.#parts.clock() })
         const message = `run "${this.#run.runId}" was finished; it makes no more plans`
         this.#waitingRoom.rejectAll(new RunError('RUN_FINISHED', this.#run.runId, message))
+        this.#ahead = undefined
         await durable
         this.#parts.listener.finished(this.#run)
         await this.#record.saved
@@ -236,6 +244,7 @@ export class RunOwner {
   /** Ends what waits with `error`, and refuses every later call with it. */
   close(error: Error): void {
     this.#closed ??= error
+    this.#ahead = undefined
     this.#waitingRoom.rejectAll(error)
   }
 
@@ -379,7 +388,7 @@ export class RunOwner {
   get #change(): Promise<void> | undefined {
     const { plan, statistics } = this.#run
     if (this.#changing === undefined && this.isOpen && plan?.isReady === false) {
-      this.#changing = this.#until(this.#supply(plan, statistics))
+      this.#changing = this.#until(this.#supply(plan, statistics).catch((error: Error) => this.close(error)))
     }
     return this.#changing
   }
@@ -392,7 +401,14 @@ export class RunOwner {
       this.#assertOpen()
       return computePlan(plan)
     })
-    plan.supply(await made)
+    plan.supply(await made.catch((error: unknown) => this.#rethrowAsFull(error)))
+  }
+
+  #rethrowAsFull(error: unknown): never {
+    if (!(error instanceof RangeError)) throw error
+    const { runId } = this.#run
+    const message = `the plan of run "${runId}" does not fit into the sampler's memory now; delete runs or give it more, and ask again`
+    throw new RunError('OUT_OF_MEMORY', runId, message)
   }
 
   #checkEpochStart(epoch: number): void {

@@ -108,7 +108,10 @@ export class Run {
     return this.#keptSet
   }
 
-  /** Whether every sample of the plan has its loss of the epoch: the statistics stay as they are until the next plan. */
+  /**
+   * Whether every sample of the plan has got its loss in this life of the process, so that the statistics stay as they are until the next plan. Never so in an
+   * epoch that was resumed with some of them.
+   */
   get isEpochObserved(): boolean {
     return this.#plan !== undefined && this.statistics.observedCount >= this.#plan.plannedCount
   }

@@ -1,5 +1,5 @@
 import type { FieldViolation } from '../field-violation.js'
-import { bitBytes, countBits, type KeptSet } from '../selection/kept-set.js'
+import { bitBytes, type KeptSet } from '../selection/kept-set.js'
 import { type ColumnLayout, columnLayout } from './column-layout.js'
 import { StatisticsCapture } from './statistics-capture.js'
 import { allocateMemory, columnsIn, emptyColumns, type StatisticsColumns } from './statistics-columns.js'
@@ -84,7 +84,7 @@ export class SampleStatistics implements StatisticsColumns {
     return this.mean.length
   }
 
-  /** Samples that have their loss of the epoch. */
+  /** Samples that got their loss of the epoch since it began or was resumed. */
   get observedCount(): number {
     return this.#observedCount
   }
@@ -95,10 +95,9 @@ export class SampleStatistics implements StatisticsColumns {
     this.#observedCount = 0
   }
 
-  /** Takes over the bits of an epoch that goes on. */
+  /** Takes over the bits of an epoch that goes on. They are not counted: nobody has checked which samples they are of. */
   resumeEpoch(observed: Uint8Array): void {
     this.observed.set(observed)
-    this.#observedCount = countBits(observed)
   }
 
   /**

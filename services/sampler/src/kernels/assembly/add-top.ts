@@ -116,9 +116,10 @@ function addAbove(mean: usize, variance: usize, observations: usize, bits: usize
 
 /** Sets the bits of `needed` of the `tied` samples with this very key, by selection sampling in ascending order. */
 function addTied(
-  mean: usize, variance: usize, observations: usize, bits: usize, c: f32, key: i32, needed: u32, tied: u32,
+  mean: usize, variance: usize, observations: usize, bits: usize, n: u32, c: f32, key: i32, needed: u32, tied: u32,
 ): void {
-  for (let i: u32 = 0; needed > 0; i++) {
+  // The bound is for statistics that somebody changed meanwhile: what lies behind the bits is not to be overwritten.
+  for (let i: u32 = 0; needed > 0 && i < n; i++) {
     if (keyAt(mean, variance, observations, c, i) !== key) continue
     const isTaken = <u32>(below(tied) < needed)
     mark(bits, i, isTaken)
@@ -150,5 +151,5 @@ export function addTop(
   }
   addAbove(mean, variance, observations, bits, n, c, key)
   openStream(seedLow, seedHigh, epoch, purpose)
-  addTied(mean, variance, observations, bits, c, key, needed, tied)
+  addTied(mean, variance, observations, bits, n, c, key, needed, tied)
 }
