@@ -1,21 +1,15 @@
 import type { RandomKey } from '../core/random/random-stream.js'
 import { SPLIT_ABOVE } from '../core/random/shuffle.js'
-import { SCRATCH_BYTES } from '../core/statistics/column-layout.js'
+import { type ColumnLayout, SCRATCH_BYTES } from '../core/statistics/column-layout.js'
 import type { StatisticsSettings } from '../core/statistics/sample-statistics.js'
 import type { ObservedCounts } from '../core/statistics/statistics-kernel.js'
 import { kernelsWasm } from './kernels-wasm.js'
 
-/** The columns of a run in its memory: byte offsets, each a multiple of 16 and at least SCRATCH_BYTES, padded up to the next such. */
-export interface ColumnOffsets {
-  readonly sampleCount: number
-  /** f32 each */
-  readonly mean: number
-  readonly variance: number
-  readonly lastLoss: number
-  /** u16 each */
-  readonly observations: number
-  readonly timesKept: number
-}
+/** The columns that the kernels work on: byte offsets at or past SCRATCH_BYTES, each padded up to the next multiple of 16. */
+export type ColumnOffsets = Pick<
+  ColumnLayout,
+  'sampleCount' | 'mean' | 'variance' | 'lastLoss' | 'observations' | 'timesKept'
+>
 
 /** Losses of a report in the memory: where u32 indices and as many f32 losses begin. */
 export interface LossBatch {

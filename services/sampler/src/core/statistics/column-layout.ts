@@ -3,9 +3,11 @@ import { bitBytes } from '../selection/kept-set.js'
 /** Where the columns of a run lie in its memory: byte offsets, multiples of 16. */
 export interface ColumnLayout {
   readonly sampleCount: number
+  /** f32, as variance and lastLoss */
   readonly mean: number
   readonly variance: number
   readonly lastLoss: number
+  /** u16, as timesKept */
   readonly observations: number
   readonly timesKept: number
   readonly metrics: readonly number[]
