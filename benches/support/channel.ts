@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
-import { SamplerServiceService } from '@keepset/proto'
+import { SamplerServiceService, StreamReportsResponse } from '@keepset/proto'
 import { ANSWER_BYTES, bareMethods } from './bare-methods.js'
 
 /** A connection of its own that carries messages, any number at once; each is answered, in their order. */
@@ -37,12 +37,15 @@ class GrpcChannel implements Channel {
   readonly #call: ClientDuplexStream<Buffer, Buffer>
   readonly #waiting = new Waiting()
 
-  constructor(address: string, path: string) {
+  /** `answers`: how many messages one that comes back answers. */
+  constructor(address: string, path: string, answers: (message: Buffer) => number) {
     const own = { 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_http_proxy': 0 }
     this.#client = new Client(address, credentials.createInsecure(), own)
     const { requestSerialize, responseDeserialize } = bareMethods.reports
     this.#call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    this.#call.on('data', () => this.#waiting.answered())
+    this.#call.on('data', (message: Buffer) => {
+      for (let left = answers(message); left > 0; left--) this.#waiting.answered()
+    })
     this.#call.on('error', (error) => this.#waiting.fail(error))
   }
 
@@ -102,8 +105,12 @@ class TcpChannel implements Channel {
 
 /** StreamReports of a sampler. */
 export const samplerChannel = (address: string): Channel =>
-  new GrpcChannel(address, SamplerServiceService.streamReports.path)
+  new GrpcChannel(
+    address,
+    SamplerServiceService.streamReports.path,
+    (message) => StreamReportsResponse.decode(message).acks.length,
+  )
 
 /** The bare server's streams. */
-export const bareChannel = (address: string): Channel => new GrpcChannel(address, bareMethods.reports.path)
+export const bareChannel = (address: string): Channel => new GrpcChannel(address, bareMethods.reports.path, () => 1)
 export const tcpChannel = (port: number): Channel => new TcpChannel(port)

@@ -95,9 +95,9 @@ class AcknowledgedRun {
     return new Promise((resolve, reject) => {
       call.on('error', reject)
       call.on('end', resolve)
-      call.on('data', ({ ack }: StreamReportsResponse) => {
+      call.on('data', ({ acks }: StreamReportsResponse) => {
         try {
-          this.#note(ack)
+          for (const ack of acks) this.#note(ack)
           send()
         } catch (error) {
           reject(error)
@@ -107,8 +107,8 @@ class AcknowledgedRun {
     })
   }
 
-  #note(ack: LossReportAck | undefined): void {
-    strictEqual(ack?.sequence, this.#acked + 1, 'acknowledgements come in the order of the reports')
+  #note(ack: LossReportAck): void {
+    strictEqual(ack.sequence, this.#acked + 1, 'acknowledgements come in the order of the reports')
     this.#acked++
     strictEqual(
       ack.duplicate,

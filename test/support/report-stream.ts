@@ -4,6 +4,8 @@ import type { LossReport, LossReportAck, StreamReportsRequest, StreamReportsResp
 /** The trainer's end of a StreamReports call, with what has come back so far. */
 export class ReportStream {
   readonly acks: LossReportAck[] = []
+  /** How many acknowledgements each message brought. */
+  readonly groups: number[] = []
   /** How the stream ended: undefined for OK. */
   readonly ended: Promise<ServiceError | undefined>
   readonly #call: ClientDuplexStream<StreamReportsRequest, StreamReportsResponse>
@@ -11,8 +13,9 @@ export class ReportStream {
 
   constructor(call: ClientDuplexStream<StreamReportsRequest, StreamReportsResponse>) {
     this.#call = call
-    call.on('data', ({ ack }: StreamReportsResponse) => {
-      if (ack) this.acks.push(ack)
+    call.on('data', ({ acks }: StreamReportsResponse) => {
+      this.groups.push(acks.length)
+      this.acks.push(...acks)
       this.#onChange()
     })
     this.ended = new Promise((resolve) => {

@@ -47,9 +47,13 @@ async function startSender(
   return { sender: new ReportSender(connection), received, timing }
 }
 
-function acknowledge(call: Call, { epoch, rank, sequence }: LossReport, duplicate = false) {
+function acknowledge(call: Call, report: LossReport, duplicate = false) {
+  acknowledgeAll(call, [report], duplicate)
+}
+
+function acknowledgeAll(call: Call, reports: readonly LossReport[], duplicate = false) {
   const counts = { duplicate, observationCount: duplicate ? 0 : 1, nonFiniteCount: 0, repeatCount: 0 }
-  call.write({ ack: { epoch, rank, sequence, ...counts } })
+  call.write({ acks: reports.map(({ epoch, rank, sequence }) => ({ epoch, rank, sequence, ...counts })) })
 }
 
 function report(sequence: number, bytes = 4): LossReport {
@@ -71,6 +75,26 @@ describe('ReportSender', () => {
     sendAll(sender, 5)
     await sender.flush()
     expect(received).toEqual([[1, 2, 3, 4, 5]])
+  })
+
+  it('takes several acknowledgements in one message', async () => {
+    const held: LossReport[] = []
+    const { sender } = await startSender((call, one) => {
+      held.push(one)
+      if (held.length === 5) acknowledgeAll(call, held)
+    })
+    sendAll(sender, 5)
+    await sender.flush()
+    expect(sender.queue.length).toBe(0)
+  })
+
+  it('fails with the first acknowledgement of a message that does not fit', async () => {
+    const { sender } = await startSender((call, one, nth) => {
+      if (nth === 1) acknowledgeAll(call, [{ ...one, sequence: 1 }, { ...one, sequence: 7 }, one])
+    })
+    sendAll(sender, 2)
+    await expect(sender.flush()).rejects.toThrow('acknowledged report 7 of epoch 2 and rank 1 when report 2')
+    expect(sender.queue.length).toBe(1)
   })
 
   it('sends again what was not acknowledged when the stream broke, with the same sequences', async () => {

@@ -86,7 +86,10 @@ export class ReportSender {
       }
     stream.on(
       'data',
-      whileCurrent(({ ack }: StreamReportsResponse) => this.#acknowledge(ack)),
+      whileCurrent(({ acks }: StreamReportsResponse) => {
+        // One that does not fit ends the stream.
+        for (const ack of acks) if (stream === this.#stream) this.#acknowledge(ack)
+      }),
     )
     stream.on(
       'drain',
@@ -100,9 +103,9 @@ export class ReportSender {
     return stream
   }
 
-  #acknowledge(ack: LossReportAck | undefined): void {
+  #acknowledge(ack: LossReportAck): void {
     const oldest = this.queue.at(0)
-    const fits = ack && oldest && this.#sent > 0 && isAckOf(ack, oldest)
+    const fits = oldest && this.#sent > 0 && isAckOf(ack, oldest)
     if (!fits) {
       this.#fail(
         new InternalError('INTERNAL', `The sampler acknowledged ${nameOf(ack)} when ${nameOf(oldest)} was next.`, {

@@ -86,34 +86,37 @@ describe('a client that vanishes in the middle of a report stream', () => {
   const reportsOf = (runId: string, indices: readonly number[]) =>
     indices.map((index, i) => lossReport({ runId, sequence: i + 1, indices: [index] }))
 
-  test.each([1, 7, 150])('after %i acknowledgements: every report counts once when all are sent again', async (cut) => {
-    const runId = `cut-${cut}`
-    await sampler.createRun(runId, { sampleCount: 300 })
-    const reports = reportsOf(runId, (await sampler.plan({ runId })).indices)
-    const call = await RawCall.open(sampler.address, STREAM_REPORTS)
-    const reader = new FrameReader()
-    const acknowledged: number[] = []
-    const enough = new Promise<void>((resolve) => {
-      call.stream.on('data', (bytes: Buffer) => {
-        for (const message of reader.push(bytes)) {
-          acknowledged.push(StreamReportsResponse.decode(message).ack?.sequence ?? 0)
-          if (acknowledged.length === cut) resolve()
-        }
+  test.each([1, 7, 150])(
+    'after %i or more acknowledgements: every report counts once when all are sent again',
+    async (cut) => {
+      const runId = `cut-${cut}`
+      await sampler.createRun(runId, { sampleCount: 300 })
+      const reports = reportsOf(runId, (await sampler.plan({ runId })).indices)
+      const call = await RawCall.open(sampler.address, STREAM_REPORTS)
+      const reader = new FrameReader()
+      const acknowledged: number[] = []
+      const enough = new Promise<void>((resolve) => {
+        call.stream.on('data', (bytes: Buffer) => {
+          for (const message of reader.push(bytes)) {
+            acknowledged.push(...StreamReportsResponse.decode(message).acks.map(({ sequence }) => sequence))
+            if (acknowledged.length >= cut) resolve()
+          }
+        })
       })
-    })
-    call.send(...reports.map((report) => StreamReportsRequest.encode({ report }).finish()))
-    await enough
-    call.destroy()
-    await useOther()
+      call.send(...reports.map((report) => StreamReportsRequest.encode({ report }).finish()))
+      await enough
+      call.destroy()
+      await useOther()
 
-    const again = sampler.openReports()
-    again.send(...reports)
-    const acks = await again.finish()
-    const duplicates = new Set(acks.filter(({ duplicate }) => duplicate).map(({ sequence }) => sequence))
-    expect(acknowledged.filter((sequence) => !duplicates.has(sequence))).toEqual([])
-    expect((await sampler.getRun(runId)).progress).toMatchObject({ reports: 300n, observations: 300n, repeats: 0n })
-    expect((await sampler.plan({ runId, epoch: 1, lastSequence: 300 })).header.epoch).toBe(1)
-  })
+      const again = sampler.openReports()
+      again.send(...reports)
+      const acks = await again.finish()
+      const duplicates = new Set(acks.filter(({ duplicate }) => duplicate).map(({ sequence }) => sequence))
+      expect(acknowledged.filter((sequence) => !duplicates.has(sequence))).toEqual([])
+      expect((await sampler.getRun(runId)).progress).toMatchObject({ reports: 300n, observations: 300n, repeats: 0n })
+      expect((await sampler.plan({ runId, epoch: 1, lastSequence: 300 })).header.epoch).toBe(1)
+    },
+  )
 
   test('in the middle of a message: that report is not applied', async () => {
     await sampler.createRun('half', { sampleCount: 10 })
@@ -164,9 +167,11 @@ test('a client that takes no acknowledgement is not read without end, and gets t
   expect(before).toBeLessThanOrEqual(256)
   await useOther()
   const reader = new FrameReader()
-  const sequences: (number | undefined)[] = []
+  const sequences: number[] = []
   call.stream.on('data', (bytes: Buffer) => {
-    for (const message of reader.push(bytes)) sequences.push(StreamReportsResponse.decode(message).ack?.sequence)
+    for (const message of reader.push(bytes)) {
+      sequences.push(...StreamReportsResponse.decode(message).acks.map(({ sequence }) => sequence))
+    }
   })
   await call.setWindow(65_535)
   await new Promise((resolve) => call.stream.once('end', resolve))

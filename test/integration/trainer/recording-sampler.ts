@@ -80,13 +80,15 @@ export async function startRecordingSampler(target: string): Promise<RecordingSa
     })
     call.on('end', () => upstream.end())
     call.on('cancelled', () => upstream.cancel())
-    upstream.on('data', (response: StreamReportsResponse) => {
-      const give = () => {
-        acknowledgedCount++
-        call.write(response)
+    upstream.on('data', ({ acks }: StreamReportsResponse) => {
+      for (const ack of acks) {
+        const give = () => {
+          acknowledgedCount++
+          call.write({ acks: [ack] })
+        }
+        if (holding) held.push(give)
+        else give()
       }
-      if (holding) held.push(give)
-      else give()
     })
     upstream.on('end', () => call.end())
     upstream.on('error', (error) => call.emit('error', error))

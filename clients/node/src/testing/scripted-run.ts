@@ -82,7 +82,7 @@ export async function startRun(options: RunScript = {}) {
         const { epoch, rank, sequence } = report
         await mayAcknowledge
         call.write({
-          ack: { epoch, rank, sequence, duplicate: false, observationCount: 1, nonFiniteCount: 0, repeatCount: 0 },
+          acks: [{ epoch, rank, sequence, duplicate: false, observationCount: 1, nonFiniteCount: 0, repeatCount: 0 }],
         })
       })
     },

@@ -154,6 +154,39 @@ def test_acknowledgements_out_of_order_fail_the_run(changes: dict[str, int]) -> 
             run.flush()
 
 
+def in_one_message(*acks: Any) -> Any:
+    return sampler_service_pb2.StreamReportsResponse(acks=[ack for response in acks for ack in response.acks])
+
+
+def test_several_acknowledgements_come_in_one_message() -> None:
+    def in_pairs(requests: Iterator[Any], _: grpc.ServicerContext) -> Iterator[Any]:
+        for request in requests:
+            yield in_one_message(ack_of(request), ack_of(next(requests)))
+
+    server = ScriptedSampler(create_run=create_run, plan_epoch=plan_of(4), stream_reports=in_pairs)
+    with server, connect(server.address) as client:
+        run = client.create_run(sample_count=4, policy=Full())
+        plan = run.plan_epoch(0)
+        for index in range(4):
+            plan.report([index], [0.0])
+        run.flush()
+
+
+def test_one_of_several_acknowledgements_that_is_out_of_order_fails_the_run() -> None:
+    def wrong(requests: Iterator[Any], _: grpc.ServicerContext) -> Iterator[Any]:
+        first, second = next(requests), next(requests)
+        yield in_one_message(ack_of(first), ack_of(second, sequence=7), ack_of(second))
+
+    server = ScriptedSampler(create_run=create_run, plan_epoch=plan_of(4), stream_reports=wrong)
+    with server, connect(server.address) as client:
+        run = client.create_run(sample_count=4, policy=Full())
+        plan = run.plan_epoch(0)
+        for index in range(2):
+            plan.report([index], [0.0])
+        with pytest.raises(InternalError, match="acknowledged report 7 .* when report 2 of epoch 0"):
+            run.flush()
+
+
 def test_duplicates_of_reports_that_were_sent_again_are_fine() -> None:
     """The first stream takes reports and breaks before it answers; the sampler has them when they come again."""
     seen: set[int] = set()

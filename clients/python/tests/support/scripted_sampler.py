@@ -71,7 +71,7 @@ def ack_of(request: Any, **changes: Any) -> Any:
     """The acknowledgement of a report."""
     report = request.report
     fields = {"epoch": report.epoch, "rank": report.rank, "sequence": report.sequence, **changes}
-    return sampler_service_pb2.StreamReportsResponse(ack=sampler_service_pb2.LossReportAck(**fields))
+    return sampler_service_pb2.StreamReportsResponse(acks=[sampler_service_pb2.LossReportAck(**fields)])
 
 
 def refuse(

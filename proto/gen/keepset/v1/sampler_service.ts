@@ -183,10 +183,10 @@ export interface StreamReportsRequest {
   report: LossReport | undefined;
 }
 
-/** Answers one report of a stream. */
+/** Answers the next reports of a stream: all whose acknowledgements are ready at the same moment. */
 export interface StreamReportsResponse {
-  /** What became of the report. */
-  ack: LossReportAck | undefined;
+  /** What became of each report, in the order of the reports. */
+  acks: LossReportAck[];
 }
 
 function createBasePlanEpochRequest(): PlanEpochRequest {
@@ -1104,13 +1104,13 @@ export const StreamReportsRequest: MessageFns<StreamReportsRequest> = {
 };
 
 function createBaseStreamReportsResponse(): StreamReportsResponse {
-  return { ack: undefined };
+  return { acks: [] };
 }
 
 export const StreamReportsResponse: MessageFns<StreamReportsResponse> = {
   encode(message: StreamReportsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.ack !== undefined) {
-      LossReportAck.encode(message.ack, writer.uint32(10).fork()).join();
+    for (const v of message.acks) {
+      LossReportAck.encode(v!, writer.uint32(10).fork()).join();
     }
     return writer;
   },
@@ -1133,7 +1133,7 @@ export const StreamReportsResponse: MessageFns<StreamReportsResponse> = {
               break;
             }
 
-            message.ack = LossReportAck.decode(reader, reader.uint32());
+            message.acks.push(LossReportAck.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1153,7 +1153,7 @@ export const StreamReportsResponse: MessageFns<StreamReportsResponse> = {
   },
   fromPartial(object: DeepPartial<StreamReportsResponse>): StreamReportsResponse {
     const message = createBaseStreamReportsResponse();
-    message.ack = (object.ack !== undefined && object.ack !== null) ? LossReportAck.fromPartial(object.ack) : undefined;
+    message.acks = object.acks?.map((e) => LossReportAck.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1189,7 +1189,7 @@ export const SamplerServiceService = {
       Buffer.from(ReportLossesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReportLossesResponse => ReportLossesResponse.decode(value),
   },
-  /** The same over one stream: an answer a report, in the order of the reports. The first refused report ends the stream with its status. */
+  /** The same over one stream, acknowledged in the order of the reports. The first refused report ends the stream with its status. */
   streamReports: {
     path: "/keepset.v1.SamplerService/StreamReports" as const,
     requestStream: true as const,
@@ -1211,7 +1211,7 @@ export interface SamplerServiceServer extends UntypedServiceImplementation {
   planEpoch: handleServerStreamingCall<PlanEpochRequest, PlanEpochResponse>;
   /** Takes the losses of one batch. Answered when the report is as durable as the sampler's store makes it. */
   reportLosses: handleUnaryCall<ReportLossesRequest, ReportLossesResponse>;
-  /** The same over one stream: an answer a report, in the order of the reports. The first refused report ends the stream with its status. */
+  /** The same over one stream, acknowledged in the order of the reports. The first refused report ends the stream with its status. */
   streamReports: handleBidiStreamingCall<StreamReportsRequest, StreamReportsResponse>;
 }
 
@@ -1243,7 +1243,7 @@ export interface SamplerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReportLossesResponse) => void,
   ): ClientUnaryCall;
-  /** The same over one stream: an answer a report, in the order of the reports. The first refused report ends the stream with its status. */
+  /** The same over one stream, acknowledged in the order of the reports. The first refused report ends the stream with its status. */
   streamReports(): ClientDuplexStream<StreamReportsRequest, StreamReportsResponse>;
   streamReports(options: Partial<CallOptions>): ClientDuplexStream<StreamReportsRequest, StreamReportsResponse>;
   streamReports(

@@ -68,6 +68,27 @@ test('a report of a run in memory is handed over in the turn in which it comes',
   expect(notes).toEqual([[1, 4], 'a step later'])
 })
 
+test('reports that become durable at the same moment are acknowledged in one message, in their order', async () => {
+  let asked = 0
+  let makeDurable = () => {}
+  const durable = new Promise<void>((resolve) => {
+    makeDurable = resolve
+  })
+  const report = async () => {
+    asked++
+    await durable
+    return { duplicate: false, observations: 1, nonFinite: 0, repeats: 0 }
+  }
+  const { stubs } = await serveRegistry(SamplerStubs, { owner: () => ({ report }) as unknown as RunOwner })
+  const stream = stubs.openReports()
+  stream.send(...reports(1, 101))
+  while (asked < 100) await turn()
+  makeDurable()
+  await stream.acknowledged(100)
+  expect(stream.acks.map(({ sequence }) => sequence)).toEqual(upTo(100))
+  expect(stream.groups).toEqual([100])
+})
+
 test('a run that cannot be loaded ends the stream with the reason, after the acknowledgements of what came before', async () => {
   const owner = notingOwner([])
   const damaged = new RunError('RUN_DAMAGED', 'broken', 'its record is damaged')

@@ -137,7 +137,7 @@ class StreamReportsRequest(_message.Message):
     def __init__(self, report: _Optional[_Union[LossReport, _Mapping]] = ...) -> None: ...
 
 class StreamReportsResponse(_message.Message):
-    __slots__ = ("ack",)
-    ACK_FIELD_NUMBER: _ClassVar[int]
-    ack: LossReportAck
-    def __init__(self, ack: _Optional[_Union[LossReportAck, _Mapping]] = ...) -> None: ...
+    __slots__ = ("acks",)
+    ACKS_FIELD_NUMBER: _ClassVar[int]
+    acks: _containers.RepeatedCompositeFieldContainer[LossReportAck]
+    def __init__(self, acks: _Optional[_Iterable[_Union[LossReportAck, _Mapping]]] = ...) -> None: ...

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -238,7 +238,7 @@ class ReportSender:
             with self.watching(call):
                 self._opened.set()
                 for response in call:
-                    self._acknowledge(response.ack)
+                    self._acknowledge(response.acks)
             return RpcStatus(grpc.StatusCode.UNAVAILABLE, "The sampler ended the stream of reports")
         except grpc.RpcError as error:
             return status_of(error)
@@ -266,27 +266,31 @@ class ReportSender:
                 self._sleep()
             return self._failure is None and bool(self._reports)
 
-    def _acknowledge(self, ack: LossReportAck) -> None:
+    def _acknowledge(self, acks: Iterable[LossReportAck]) -> None:
         with self._lock:
-            if self._failure is not None:
-                return
-            oldest = self._reports[0] if self._written > 0 else None
-            if oldest is None or (ack.epoch, ack.rank, ack.sequence) != (oldest.epoch, oldest.rank, oldest.sequence):
-                got = f"report {ack.sequence} of epoch {ack.epoch} and rank {ack.rank}"
-                self.fail(_internal(f"The sampler acknowledged {got} when {oldest or 'no report'} was next."))
-                return
-            if self._written_before > 0:
-                self._written_before -= 1
-            elif ack.duplicate:
-                self.fail(_two_trainers(self._run_id, oldest))
-                return
-            self._budget.progress()
-            self._written -= 1
-            self._reports.popleft()
-            self._acknowledged += 1
+            for ack in acks:
+                if self._failure is not None:
+                    return
+                self._acknowledge_one(ack)
             self._acknowledged_or_ended.notify_all()
             if self._retired and not self._reports:
                 self._end_stream()
+
+    def _acknowledge_one(self, ack: LossReportAck) -> None:
+        oldest = self._reports[0] if self._written > 0 else None
+        if oldest is None or (ack.epoch, ack.rank, ack.sequence) != (oldest.epoch, oldest.rank, oldest.sequence):
+            got = f"report {ack.sequence} of epoch {ack.epoch} and rank {ack.rank}"
+            self.fail(_internal(f"The sampler acknowledged {got} when {oldest or 'no report'} was next."))
+            return
+        if self._written_before > 0:
+            self._written_before -= 1
+        elif ack.duplicate:
+            self.fail(_two_trainers(self._run_id, oldest))
+            return
+        self._budget.progress()
+        self._written -= 1
+        self._reports.popleft()
+        self._acknowledged += 1
 
     def _sleep(self) -> None:
         """Waits until the next report wakes it, or the end."""
