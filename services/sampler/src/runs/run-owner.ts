@@ -1,12 +1,12 @@
 import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
-import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { checkGeneration, staleGeneration } from './check-generation.js'
 import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report, toEvent } from './check-report.js'
 import { writeExport } from './export/write-export.js'
 import { writeImage } from './image/write-image.js'
-import { computePlan, type Plan } from './plan.js'
-import type { ByteStream, Clock, MadePlan, Planner, PlanWork, RunLease } from './ports.js'
+import type { Plan } from './plan.js'
+import { PlanMaker } from './plan-maker.js'
+import type { ByteStream, Clock, Planner, RunLease } from './ports.js'
 import { restartedRun, rewoundRun } from './rewound-run.js'
 import type { Run } from './run.js'
 import { RunError } from './run-error.js'
@@ -44,18 +44,13 @@ const DUPLICATE: ReportAck = { duplicate: true, observations: 0, nonFinite: 0, r
 export class RunOwner {
   readonly #record: RunRecord
   readonly #parts: RunOwnerParts
+  readonly #planMaker: PlanMaker
   #run: Run
   #waitingRoom: WaitingRoom
   /** The last event's way to the store, as a caller is told of it. */
   #durable: Promise<void> = Promise.resolve()
   /** Set while a plan is being made or the run is rewound: what would change the run waits for it. Never rejects. */
   #changing: Promise<void> | undefined
-  /** The next epoch's plan, made as soon as all losses of this one were in. */
-  #ahead: { readonly work: PlanWork; readonly made: Promise<MadePlan> } | undefined
-  /** The order of the present plan, on its way for ranks that ask once more. */
-  #reordering: Promise<void> | undefined
-  /** Ranks that have got their part of the present plan. */
-  readonly #servedRanks = new Set<number>()
   #calls = 0
   #lastCall: number
   #closed: Error | undefined
@@ -65,6 +60,7 @@ export class RunOwner {
     this.#run = run
     this.#record = new RunRecord(lease, run, parts.listener, unsaved)
     this.#parts = parts
+    this.#planMaker = new PlanMaker(run.runId, parts.planner, () => this.#assertOpen())
     this.#lastCall = parts.clock()
     this.#waitingRoom = new WaitingRoom(run)
   }
@@ -97,13 +93,7 @@ export class RunOwner {
       checkPlanRequest(this.#run, request)
       const { plan } = this.#run
       if (plan && request.epoch === plan.epoch) {
-        this.#servedRanks.delete(request.rank)
-        if (!plan.hasOrder) {
-          this.#reordering ??= this.#supply(plan, this.#run.statistics).finally(() => {
-            this.#reordering = undefined
-          })
-          await this.#reordering
-        }
+        await this.#planMaker.reorder(plan, request.rank, this.#run)
         await this.#durable
         return plan
       }
@@ -113,13 +103,9 @@ export class RunOwner {
     })
   }
 
-  /** A rank has got its whole part of a plan. When all have, the order goes: it is computed again for who asks once more. */
+  /** A rank has got its whole part of a plan. */
   served(plan: Plan, rank: number): void {
-    if (plan !== this.#run.plan) return
-    this.#servedRanks.add(rank)
-    if (this.#servedRanks.size < plan.sharding.worldSize) return
-    this.#servedRanks.clear()
-    plan.forgetOrder()
+    if (plan === this.#run.plan) this.#planMaker.served(plan, rank)
   }
 
   /** Sequence of a rank's last report of a plan's epoch, told when it is recorded; 0 = none. Throws STALE_GENERATION where the plan is of a life that is over. */
@@ -151,7 +137,7 @@ export class RunOwner {
         repeats: progress.repeats - repeats,
       }
       if (this.#record.isSnapshotDue) this.#record.saveSnapshot(this.#run)
-      this.#planAhead()
+      this.#planMaker.planAhead(this.#run)
       this.#waitingRoom.reported(report.rank)
       this.#planIfComplete()
       await durable
@@ -169,7 +155,7 @@ export class RunOwner {
         const durable = this.#apply({ type: 'run_finished', time: this.#parts.clock() })
         const message = `run "${this.#run.runId}" was finished; it makes no more plans`
         this.#waitingRoom.rejectAll(new RunError('RUN_FINISHED', this.#run.runId, message))
-        this.#ahead = undefined
+        this.#planMaker.forgetAhead()
         await durable
         this.#parts.listener.finished(this.#run)
         await this.#record.saved
@@ -244,7 +230,7 @@ export class RunOwner {
   /** Ends what waits with `error`, and refuses every later call with it. */
   close(error: Error): void {
     this.#closed ??= error
-    this.#ahead = undefined
+    this.#planMaker.forgetAhead()
     this.#waitingRoom.rejectAll(error)
   }
 
@@ -337,7 +323,7 @@ export class RunOwner {
     const epoch = run.nextEpoch
     const worldSize = this.#waitingRoom.worldSize as number
     const { reason } = ruleOfEpoch(run.spec, epoch)
-    const { keptSet, ...arrays } = await this.#makeAhead(this.#nextWork(worldSize))
+    const { keptSet, ...arrays } = await this.#planMaker.make(run, worldSize)
     await this.#record.saved
     this.#assertOpen()
     if (this.#record.hasUnsaved || !this.#record.epochStarts.includes(epoch)) this.#record.saveSnapshot(run, epoch)
@@ -345,40 +331,10 @@ export class RunOwner {
     const durable = this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
     plan.supply(arrays)
-    this.#ahead = undefined
-    this.#servedRanks.clear()
+    this.#planMaker.forgetAhead()
     await durable
     this.#waitingRoom.settle(plan)
     listener.planned(run, plan, Math.max(0, clock() - start))
-  }
-
-  /** What the plan of the next epoch is made of. */
-  #nextWork(worldSize: number): PlanWork {
-    const { spec, statistics, nextEpoch: epoch, keptSet } = this.#run
-    const { policy, seed, shardMode, positionMultiple } = spec
-    const { reason, keptCount } = ruleOfEpoch(spec, epoch)
-    const kept = { selected: { policy, keptCount }, reused: keptSet, warmup: undefined, tail: undefined }[reason]
-    return { statistics, seed, epoch, sharding: { worldSize, shardMode, positionMultiple }, kept }
-  }
-
-  /** Begins to make the next plan when no loss of this epoch is missing: until all ranks have asked for it, it may be there. */
-  #planAhead(): void {
-    const { plan, spec, nextEpoch, isEpochObserved } = this.#run
-    if (this.#ahead || !plan || !isEpochObserved || nextEpoch === spec.totalEpochs) return
-    const work = this.#nextWork(plan.sharding.worldSize)
-    const made = this.#parts.planner.make(work)
-    made.catch(() => undefined) // It is made again when it is asked for.
-    this.#ahead = { work, made }
-  }
-
-  /** Makes a plan, or takes the one that was made ahead; with another number of ranks only its kept set is of use. */
-  async #makeAhead(work: PlanWork): Promise<MadePlan> {
-    const { planner } = this.#parts
-    const ahead = this.#ahead
-    if (ahead?.work.statistics !== work.statistics || ahead.work.epoch !== work.epoch) return planner.make(work)
-    const made = await ahead.made.catch(() => undefined)
-    if (made && ahead.work.sharding.worldSize === work.sharding.worldSize) return made
-    return planner.make(made ? { ...work, kept: made.keptSet } : work)
   }
 
   /**
@@ -386,29 +342,11 @@ export class RunOwner {
    * has to compute first. All calls wait for the same promise, and look again after it, so that they go on in their order and one at a time.
    */
   get #change(): Promise<void> | undefined {
-    const { plan, statistics } = this.#run
+    const { plan } = this.#run
     if (this.#changing === undefined && this.isOpen && plan?.isReady === false) {
-      this.#changing = this.#until(this.#supply(plan, statistics).catch((error: Error) => this.close(error)))
+      this.#changing = this.#until(this.#planMaker.supply(plan, this.#run).catch((error: Error) => this.close(error)))
     }
     return this.#changing
-  }
-
-  /** Has the arrays of a plan computed; what cannot be done elsewhere is done here. */
-  async #supply(plan: Plan, statistics: SampleStatistics): Promise<void> {
-    const { seed, epoch, sharding, keptSet } = plan
-    const work = { statistics, seed, epoch, sharding, kept: keptSet }
-    const made = this.#parts.planner.make(work).catch(() => {
-      this.#assertOpen()
-      return computePlan(plan)
-    })
-    plan.supply(await made.catch((error: unknown) => this.#rethrowAsFull(error)))
-  }
-
-  #rethrowAsFull(error: unknown): never {
-    if (!(error instanceof RangeError)) throw error
-    const { runId } = this.#run
-    const message = `the plan of run "${runId}" does not fit into the sampler's memory now; delete runs or give it more, and ask again`
-    throw new RunError('OUT_OF_MEMORY', runId, message)
   }
 
   #checkEpochStart(epoch: number): void {
@@ -430,8 +368,7 @@ export class RunOwner {
       await this.#record.rewind(rewound, epoch)
       this.#waitingRoom.rejectAll(staleGeneration(rewound, generation))
       this.#run = rewound
-      this.#servedRanks.clear()
-      this.#ahead = undefined
+      this.#planMaker.forgetAhead()
       this.#waitingRoom = new WaitingRoom(rewound)
     } catch (error) {
       throw this.#refusalOf(error, `the start of epoch ${epoch}`)
