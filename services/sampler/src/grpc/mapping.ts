@@ -14,6 +14,7 @@ import {
 } from '@keepset/proto'
 import { positionCount } from '../core/plans/sharding.js'
 import type { PolicyName } from '../core/policies/registry.js'
+import { Slab } from '../core/slab.js'
 import { toSnakeCase } from '../core/snake-case.js'
 import type { Report } from '../runs/check-report.js'
 import type { Plan } from '../runs/plan.js'
@@ -158,12 +159,20 @@ export function writePlanHeader(sampleCount: number, plan: Plan, appliedSequence
   }
 }
 
+const slab = new Slab(0x4_0000)
+
 /** Copies packed little-endian 4-byte elements to an aligned array. bootstrap.ts refuses to start on a big-endian machine. */
-function unpack<T>(field: string, bytes: Uint8Array, View: new (buffer: ArrayBuffer) => T): T {
+function unpack<T>(
+  field: string,
+  bytes: Uint8Array,
+  View: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
+): T {
   if (bytes.byteLength % 4 !== 0) {
     throw invalidField(field, `${field} has ${bytes.byteLength} bytes; it must hold whole elements of 4 bytes`)
   }
-  return new View(new Uint8Array(bytes).buffer)
+  const copy = slab.take(bytes.byteLength)
+  copy.set(bytes)
+  return new View(copy.buffer, copy.byteOffset, bytes.byteLength / 4)
 }
 
 export function readReport(message: LossReport): Report {

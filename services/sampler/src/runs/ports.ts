@@ -50,7 +50,7 @@ export interface RunLease {
   readonly epochStarts: readonly number[]
   /**
    * Takes the next event, at once and in the order of the calls. Resolves when the event, and so every one before it, is durable to the degree
-   * that the store promises; rejects (UNAVAILABLE, FENCED) if it never will be, and then refuses every later one: the run has to be opened again.
+   * that the store promises, with the same promise where several become durable together; rejects (UNAVAILABLE, FENCED) if it never will be, and then refuses every later one: the run has to be opened again.
    */
   append(event: RunEvent): Promise<void>
   /**

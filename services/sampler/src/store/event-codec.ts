@@ -1,5 +1,6 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import { countBits, KeptSet } from '../core/selection/kept-set.js'
+import { Slab } from '../core/slab.js'
 import type { MetricValues } from '../core/statistics/statistics-kernel.js'
 import type { EpochPlanned, LossesReported, RunEvent } from '../runs/run-event.js'
 
@@ -155,7 +156,7 @@ interface EventHeader {
 /** Room for an event of so many words after its header, and the header in it. */
 function allocate(reserved: number, header: EventHeader, words: number): Uint8Array {
   const { kind, time, detail = 0, rank = 0, epoch = 0, count = 0, sequence = 0 } = header
-  const bytes = takeBytes(reserved + EVENT_HEADER_BYTES + 4 * words)
+  const bytes = slab.take(reserved + EVENT_HEADER_BYTES + 4 * words)
   const view = new DataView(bytes.buffer, bytes.byteOffset + reserved)
   view.setUint8(0, kind)
   view.setUint8(1, whole('reason or metrics', detail, U8))
@@ -167,21 +168,7 @@ function allocate(reserved: number, header: EventHeader, words: number): Uint8Ar
   return bytes
 }
 
-const SLAB_BYTES = 0x4_0000
-let slab = new Uint8Array(0)
-let taken = 0
-
-/** Bytes for an event, out of a slab that many small ones share: thousands a second come and go. */
-function takeBytes(length: number): Uint8Array {
-  if (length > SLAB_BYTES / 16) return Buffer.allocUnsafeSlow(length)
-  if (taken + length > slab.byteLength) {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-    taken = 0
-  }
-  const bytes = slab.subarray(taken, taken + length)
-  taken += length
-  return bytes
-}
+const slab = new Slab(0x4_0000)
 
 /** Guards against numbers that a DataView would cut to size without a word. */
 function whole(name: string, value: number, max: number): number {

@@ -50,11 +50,12 @@ export class FileLease implements RunLease {
     return this.#keptEpochStarts().map(({ epochStart }) => epochStart as number)
   }
 
-  async append(event: RunEvent): Promise<void> {
-    this.#checkHeld()
-    const unread = this.#record.end - this.#position
-    if (unread > 0) {
-      throw new Error(`an event for run "${this.#parts.runId}" while ${unread} of its record are to be read first`)
+  append(event: RunEvent): Promise<void> {
+    try {
+      this.#checkHeld()
+      this.#checkRead()
+    } catch (error) {
+      return Promise.reject(error)
     }
     this.#position++
     return this.#journal.append(event)
@@ -169,6 +170,13 @@ export class FileLease implements RunLease {
 
   #keptEpochStarts(): SnapshotFile[] {
     return keptEpochStarts(this.#snapshots, this.#parts.epochStarts)
+  }
+
+  #checkRead(): void {
+    const unread = this.#record.end - this.#position
+    if (unread > 0) {
+      throw new Error(`an event for run "${this.#parts.runId}" while ${unread} of its record are to be read first`)
+    }
   }
 
   #checkHeld(): void {

@@ -71,6 +71,16 @@ function hold(disk: { before: (call: DiskCall) => Promise<void> | void }, operat
 }
 
 describe('events', () => {
+  it('share a promise where they are written together', async () => {
+    const { journal } = await start()
+    const first = journal.append(reportOf(1))
+    expect(journal.append(reportOf(2))).toBe(first)
+    await first
+    const third = journal.append(reportOf(3))
+    expect(third).not.toBe(first)
+    await third
+  })
+
   it('are synced, with the name of their segment, before they are acknowledged', async () => {
     const { scripted, journal, folder } = await start()
     await journal.append(reportOf(1))

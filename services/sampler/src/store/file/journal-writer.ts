@@ -18,9 +18,12 @@ export interface Segment extends SegmentFile {
   readonly end: number
 }
 
-interface Pending {
-  readonly record: Uint8Array
+/** Records that are written and synced at once. */
+interface Group {
+  readonly records: Uint8Array[]
   readonly beginsSegment: boolean
+  bytes: number
+  readonly durable: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -38,7 +41,8 @@ export class JournalWriter {
   #open: SegmentWriter | undefined
   /** Events of the run that are durable. */
   #end: number
-  readonly #pending: Pending[] = []
+  /** Those that are not being written yet, in order. */
+  readonly #pending: Group[] = []
   #mustBeginSegment = true
   #writing: Promise<void> | undefined
   #durable: Promise<void> = Promise.resolve()
@@ -69,19 +73,15 @@ export class JournalWriter {
     return this.#durable
   }
 
-  /** Takes an event, at once. Resolves when it is durable. */
+  /** Takes an event, at once. Resolves when it is durable, with all that are written with it: they share the promise. */
   append(event: RunEvent): Promise<void> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
-    this.#durable = new Promise((resolve, reject) => {
-      try {
-        const record = openRecord(event)
-        this.#pending.push({ record, beginsSegment: this.#mustBeginSegment, resolve, reject })
-      } catch (error) {
-        reject(error)
-        this.#refuse(error)
-      }
-    })
-    this.#mustBeginSegment = false
+    try {
+      this.#durable = this.#add(openRecord(event))
+    } catch (error) {
+      this.#refuse(error)
+      this.#durable = Promise.reject(error)
+    }
     this.#writing ??= this.#write()
     return this.#durable
   }
@@ -118,35 +118,48 @@ export class JournalWriter {
     for (;;) {
       // What comes in the same turn of the event loop goes along, above all the next events of those who were just answered.
       await nextTurn()
-      const group = this.#takeGroup()
-      if (group.length === 0) break
+      const group = this.#pending.shift()
+      if (!group) break
       try {
         await this.#writeGroup(group)
       } catch (error) {
         this.#refuse(toStoreError(this.#place.runId, error))
-        for (const { reject } of group) reject(this.#refusal)
+        group.reject(this.#refusal)
         break
       }
-      for (const { resolve } of group) resolve()
+      group.resolve()
     }
     this.#writing = undefined
   }
 
-  #takeGroup(): Pending[] {
-    let bytes = 0
-    const end = this.#pending.findIndex(({ record, beginsSegment }, at) => {
-      bytes += record.byteLength
-      return at > 0 && (beginsSegment || bytes > MAX_GROUP_BYTES)
-    })
-    return this.#pending.splice(0, end === -1 ? this.#pending.length : end)
+  /** Adds a record to the last group, if that can take it, or to one of its own. */
+  #add(record: Uint8Array): Promise<void> {
+    const last = this.#pending.at(-1)
+    const fits = last && !this.#mustBeginSegment && last.bytes + record.byteLength <= MAX_GROUP_BYTES
+    const group = fits ? last : this.#beginGroup()
+    group.records.push(record)
+    group.bytes += record.byteLength
+    return group.durable
   }
 
-  async #writeGroup(group: readonly Pending[]): Promise<void> {
+  #beginGroup(): Group {
+    let [resolve, reject]: [() => void, (error: unknown) => void] = [() => {}, () => {}]
+    const durable = new Promise<void>((onDurable, onError) => {
+      resolve = onDurable
+      reject = onError
+    })
+    const group: Group = { records: [], bytes: 0, beginsSegment: this.#mustBeginSegment, durable, resolve, reject }
+    this.#mustBeginSegment = false
+    this.#pending.push(group)
+    return group
+  }
+
+  async #writeGroup({ records, beginsSegment }: Group): Promise<void> {
     const isFull = this.#open !== undefined && this.#open.size >= this.#maxSegmentBytes
-    if (group[0]?.beginsSegment || isFull) await this.#closeSegment()
+    if (beginsSegment || isFull) await this.#closeSegment()
     this.#open ??= await SegmentWriter.create(this.#place, this.#end, this.#fence)
-    await this.#open.write(group.map(({ record }) => record))
-    this.#end += group.length
+    await this.#open.write(records)
+    this.#end += records.length
   }
 
   async #closeSegment(): Promise<void> {

@@ -4,6 +4,9 @@ import { StoreError } from '../../runs/store-error.js'
 import type { MemoryRecord } from './memory-record.js'
 import { piecesOf, readSnapshot } from './saved-image.js'
 
+/** What is in memory is as durable as it will be. */
+const DURABLE = Promise.resolve()
+
 /** Writes a record until another lease holds it, or none does. */
 export class MemoryLease implements RunLease {
   readonly fence: number
@@ -25,13 +28,16 @@ export class MemoryLease implements RunLease {
     return this.#record.epochStarts.map(({ epochStart }) => epochStart as number)
   }
 
-  async append(event: RunEvent): Promise<void> {
-    this.#checkHeld()
-    const unread = this.#record.end - this.#position
-    if (unread > 0)
-      throw new Error(`an event for run "${this.#runId}" while ${unread} of its record are to be read first`)
+  append(event: RunEvent): Promise<void> {
+    try {
+      this.#checkHeld()
+      this.#checkRead()
+    } catch (error) {
+      return Promise.reject(error)
+    }
     this.#record.append(event)
     this.#position++
+    return DURABLE
   }
 
   async saveSnapshot(snapshot: Snapshot): Promise<void> {
@@ -65,6 +71,12 @@ export class MemoryLease implements RunLease {
 
   async release(): Promise<void> {
     if (this.#record.holder === this) this.#record.holder = undefined
+  }
+
+  #checkRead(): void {
+    const unread = this.#record.end - this.#position
+    if (unread > 0)
+      throw new Error(`an event for run "${this.#runId}" while ${unread} of its record are to be read first`)
   }
 
   #checkHeld(): void {
