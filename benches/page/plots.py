@@ -27,6 +27,7 @@ STYLES = {
     "memory": ("memory store", "#0072b2", "o-"),
     "file": ("file store", "#009e73", "s-"),
     "bare": ("bare gRPC", "#e69f00", "D--"),
+    "echo": ("bare gRPC, echo", "#cc79a7", "x--"),
     "tcp": ("bare TCP", "#d55e00", "v--"),
 }
 # Readable on light and on dark ground.

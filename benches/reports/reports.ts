@@ -1,7 +1,7 @@
 import { BareProcess } from '../support/bare-process.js'
 import type { Bench, BenchOutcome, BenchSettings } from '../support/bench.js'
 import { byTurns, ratios } from '../support/by-turns.js'
-import { bareChannel, samplerChannel, tcpChannel } from '../support/channel.js'
+import { bareChannel, echoChannel, samplerChannel, tcpChannel } from '../support/channel.js'
 import type { Measurement } from '../support/measurement.js'
 import { bundleService } from '../support/service-process.js'
 import { showSpread } from '../support/summary.js'
@@ -13,7 +13,13 @@ const BATCH_SIZES = [128, 256, 1024, 4096]
 /** One report at a time, and 64 of so many ranks. */
 const SHAPES = [{ ranks: 1, inFlight: 1 }, ...[1, 8, 64].map((ranks) => ({ ranks, inFlight: 64 }))]
 
-const NAMES = { memory: 'memory store', file: 'file store', bare: 'bare gRPC', tcp: 'bare TCP' }
+const NAMES = {
+  memory: 'memory store',
+  file: 'file store',
+  bare: 'bare gRPC',
+  echo: 'bare gRPC, echo',
+  tcp: 'bare TCP',
+}
 type WayName = keyof typeof NAMES
 
 interface Row extends Load {
@@ -40,6 +46,7 @@ async function measure(run: ReportedRun, bare: BareProcess, load: Load, settings
     memory: through(() => samplerChannel(run.memory.address)),
     file: through(() => samplerChannel(run.file.address)),
     bare: through(() => bareChannel(bare.address)),
+    echo: through(() => echoChannel(bare.address)),
     tcp: through(() => tcpChannel(bare.tcpPort)),
   })
   await run.remove((settings.rounds + 1) * reports)
@@ -47,7 +54,7 @@ async function measure(run: ReportedRun, bare: BareProcess, load: Load, settings
 }
 
 function tableOf(rows: readonly Row[]): string {
-  const head = ['', 'batch', 'ranks', 'in flight', 'reports/s', 'of bare gRPC']
+  const head = ['', 'batch', 'ranks', 'in flight', 'reports/s', 'of bare gRPC', 'of the echo']
   const latency = ['ack p50, ms', 'ack p99, ms', 'p50 of bare gRPC', 'p50 of bare TCP']
   const body = rows.flatMap(({ batchSize, ranks, inFlight, ways }) =>
     Object.entries(NAMES).map(([way, name]) => {
@@ -58,6 +65,7 @@ function tableOf(rows: readonly Row[]): string {
         ...[batchSize, ranks, inFlight].map(String),
         showSpread(own('perSecond')),
         showSpread(ratios(own('perSecond'), of('bare', 'perSecond'))),
+        showSpread(ratios(own('perSecond'), of('echo', 'perSecond'))),
         showSpread(own('p50')),
         showSpread(own('p99')),
         showSpread(ratios(own('p50'), of('bare', 'p50'))),

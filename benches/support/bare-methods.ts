@@ -15,4 +15,8 @@ const method = (path: string, requestStream: boolean): MethodDefinition<Buffer, 
 })
 
 /** The calls of the bare server, of bytes as they are. */
-export const bareMethods = { plan: method('/bench/Plan', false), reports: method('/bench/Reports', true) }
+export const bareMethods = {
+  plan: method('/bench/Plan', false),
+  reports: method('/bench/Reports', true),
+  echo: method('/bench/Echo', true),
+}

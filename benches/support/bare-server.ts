@@ -4,6 +4,7 @@
  *
  * - gRPC `/bench/Plan`: answers a request of two u32, a number of bytes and a chunk's size, with so many bytes in chunks.
  * - gRPC `/bench/Reports`: answers each message with one of ANSWER_BYTES.
+ * - gRPC `/bench/Echo`: answers each message with itself.
  * - TCP: answers each message, a u32 with its length before it, with ANSWER_BYTES.
  */
 import { once } from 'node:events'
@@ -27,8 +28,13 @@ function reports(call: ServerDuplexStream<Buffer, Buffer>): void {
   call.on('end', () => call.end())
 }
 
+function echo(call: ServerDuplexStream<Buffer, Buffer>): void {
+  call.on('data', (message: Buffer) => call.write(message))
+  call.on('end', () => call.end())
+}
+
 const grpc = new Server({ 'grpc.max_receive_message_length': -1 })
-grpc.addService(bareMethods, { plan, reports })
+grpc.addService(bareMethods, { plan, reports, echo })
 const port = await new Promise<number>((resolve, reject) => {
   const credentials = ServerCredentials.createInsecure()
   grpc.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)))

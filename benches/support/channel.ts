@@ -113,4 +113,7 @@ export const samplerChannel = (address: string): Channel =>
 
 /** The bare server's streams. */
 export const bareChannel = (address: string): Channel => new GrpcChannel(address, bareMethods.reports.path, () => 1)
+/** The bare server's streams that come back as they are. */
+export const echoChannel = (address: string): Channel => new GrpcChannel(address, bareMethods.echo.path, () => 1)
+
 export const tcpChannel = (port: number): Channel => new TcpChannel(port)
