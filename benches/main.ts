@@ -10,6 +10,7 @@ import { memory } from './memory/memory.js'
 import { nodeReport } from './node-report/node-report.js'
 import { writePage } from './page/page.js'
 import { plans } from './plans/plans.js'
+import { profile } from './profile/profile.js'
 import { pytorch } from './pytorch/pytorch.js'
 import { recovery } from './recovery/recovery.js'
 import { reports } from './reports/reports.js'
@@ -20,7 +21,7 @@ import { describeMachine } from './support/machine.js'
 import { update } from './update/update.js'
 
 const benches: readonly Bench[] = [
-  ...[selection, update, plans, reports, durableReports, interference, nodeReport, pytorch],
+  ...[selection, update, plans, reports, profile, durableReports, interference, nodeReport, pytorch],
   ...[memory, disk, recovery, startup],
 ]
 

@@ -15,7 +15,8 @@ export class ReportedRun {
   readonly #processes: readonly ServiceProcess[]
   readonly #dataDir: string
 
-  private constructor([memory, file]: readonly [ServiceProcess, ServiceProcess], dataDir: string) {
+  /** `dataDir`: where the second one has its records. Both end with this. */
+  constructor(memory: ServiceProcess, file: ServiceProcess, dataDir: string) {
     this.#processes = [memory, file]
     this.#dataDir = dataDir
     this.memory = new SamplerStubs(memory.address)
@@ -24,7 +25,7 @@ export class ReportedRun {
 
   static async open(program: string, folder: string): Promise<ReportedRun> {
     const dataDir = join(folder, 'runs')
-    return new ReportedRun([await ServiceProcess.start(program), await ServiceProcess.start(program, dataDir)], dataDir)
+    return new ReportedRun(await ServiceProcess.start(program), await ServiceProcess.start(program, dataDir), dataDir)
   }
 
   /** Starts with a new run, in whose epochs each rank has `reportsPerRank` reports. */

@@ -28,6 +28,10 @@ export class LineChild {
     return this.read()
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
   get pid(): number | undefined {
     return this.#child.pid
   }

@@ -24,12 +24,22 @@ export class ServiceProcess {
     this.address = address
   }
 
-  /** Starts `keepset serve` on free ports; resolves when it listens. `store`: a folder, or undefined for the memory store. */
-  static async start(program: string, store?: string): Promise<ServiceProcess> {
+  /**
+   * Starts `keepset serve` on free ports; resolves when it listens. `store`: a folder, or undefined for the memory store. `options` are Node's, and `env` is
+   * added to the environment.
+   */
+  static async start(
+    program: string,
+    store?: string,
+    { options = [], env = {} }: { options?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
+  ): Promise<ServiceProcess> {
     const where = store === undefined ? ['--store', 'memory'] : ['--data-dir', store]
     const args = ['serve', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', ...where]
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('KEEPSET_'))
-    const child = new LineChild(process.execPath, [program, ...args], Object.fromEntries(clean))
+    const child = new LineChild(process.execPath, [...options, program, ...args], {
+      ...Object.fromEntries(clean),
+      ...env,
+    })
     for (;;) {
       const { msg, grpc } = await child.read<{ msg: string; grpc?: string }>()
       if (msg === 'listening') return new ServiceProcess(child, String(grpc))
@@ -41,6 +51,10 @@ export class ServiceProcess {
     const text = await readFile(`/proc/${this.#child.pid}/status`, 'utf8')
     const kibibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1])
     return { now: kibibytes('VmRSS') * 1024, most: kibibytes('VmHWM') * 1024 }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.signal(signal)
   }
 
   stop(): Promise<void> {
