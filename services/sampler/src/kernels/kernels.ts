@@ -22,6 +22,7 @@ export interface LossBatch {
 interface Exports {
   addTop(...args: number[]): void
   addDrawn(...args: number[]): void
+  drawWeighted(...args: number[]): void
   countKept(bits: number, timesKept: number, n: number): void
   expand(bits: number, n: number, indices: number): number
   iota(indices: number, n: number): void
@@ -51,7 +52,7 @@ const wordsOf = ({ seed, epoch, purpose }: RandomKey) =>
  * The hot loops over the statistics of a run, in WebAssembly. Each decides exactly what its twin in core does, bit for bit.
  *
  * All they work on lies in one memory, which several instances may share (a worker's, the main thread's): an instance has no state between
- * calls, and writes nothing when it is made. `addTop`, `addDrawn` and `shuffle` use the same scratch, so that only one of them may run on a
+ * calls, and writes nothing when it is made. `addTop`, `addDrawn`, `drawWeighted` and `shuffle` use the same scratch, so that only one of them may run on a
  * memory at a time; `observe` has its own. All offsets are in bytes. Sets of samples are as in `KeptSet`: they take `bitBytes`, and bits past
  * the last sample are 0. Nothing is checked: an offset or an index that is wrong overwrites what is there.
  */
@@ -78,6 +79,14 @@ export class Kernels {
   /** Adds `count` of the `rest` samples that are not in the set, drawn uniformly without replacement: `choose` of them. */
   addDrawn(bits: number, rest: number, count: number, stream: RandomKey): void {
     this.#exports.addDrawn(bits, rest, count, ...wordsOf(stream))
+  }
+
+  /**
+   * Adds `count` samples to a set that is empty, drawn without replacement in proportion to their sizes (f32, UNSEEN_SIZE for a sample
+   * without a loss): core's `drawWeighted`. Their weights, ascending, take the place of the first `count` sizes; the other sizes are lost.
+   */
+  drawWeighted(bits: number, sizes: number, count: number, uniformShare: number, draw: RandomKey): void {
+    this.#exports.drawWeighted(sizes, bits, this.#columns.sampleCount, count, uniformShare, ...wordsOf(draw))
   }
 
   /** Notes that a selection kept the samples of a set: `SampleStatistics.countKept`. */

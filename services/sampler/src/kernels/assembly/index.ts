@@ -1,5 +1,6 @@
 export { addDrawn } from './add-drawn'
 export { addTop } from './add-top'
 export { countKept, expand, iota } from './bits'
+export { drawWeighted } from './draw-weighted'
 export { observe } from './observe'
 export { shuffle } from './shuffle'
