@@ -43,7 +43,7 @@ describe('a large plan', () => {
     expect(new Set(indices).size).toBe(POSITIONS)
   })
 
-  test.each([0, 1, 131_071, 131_072, 200_001, POSITIONS - 1, POSITIONS])('resumes at position %i', async (start) => {
+  test.each([0, 1, 249_855, 249_856, 280_001, POSITIONS - 1, POSITIONS])('resumes at position %i', async (start) => {
     const { header, chunks, indices: rest } = await planFrom(start)
     expect(header.positionCount).toBe(POSITIONS)
     expect(chunks[0]?.startPosition ?? POSITIONS).toBe(start)

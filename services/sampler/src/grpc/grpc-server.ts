@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { RunServiceService, SamplerServiceService } from '@keepset/proto'
+import { RunServiceService } from '@keepset/proto'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
 import type { RunRegistry } from '../runs/run-registry.js'
 import { endForeignStreams } from './end-foreign-streams.js'
 import { addReflection } from './reflection.js'
 import { runService } from './run-service.js'
+import { samplerDefinition } from './sampler-definition.js'
 import { samplerService } from './sampler-service.js'
 
 /** Where and how the gRPC side listens. */
@@ -56,7 +57,7 @@ export class GrpcServer {
     })
     const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'SERVING'])))
     server.addService(RunServiceService, runService(registry, logger, drain))
-    server.addService(SamplerServiceService, samplerService(registry, logger, drain))
+    server.addService(samplerDefinition, samplerService(registry, logger, drain))
     health.addToServer(server)
     addReflection(server)
     const port = await new Promise<number>((resolve, reject) => {

@@ -1,21 +1,25 @@
 import { once } from 'node:events'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { PlanEpochRequest, PlanEpochResponse, SamplerServiceService } from '@keepset/proto'
+import { type PlanChunk, PlanEpochRequest, PlanEpochResponse } from '@keepset/proto'
 import { afterEach, expect, test, vi } from 'vitest'
 import { FrameReader, RawCall } from '../../../../test/support/raw-call.js'
+import { positionCount, rankPositions } from '../core/plans/sharding.js'
+import type { Plan } from '../runs/plan.js'
 import { Run } from '../runs/run.js'
 import { resolveRunSpec } from '../runs/run-spec.js'
 import { requestedSpec } from '../runs/testing/requested-spec.js'
-import { writePlan } from './plan-stream.js'
+import { pack } from './mapping.js'
+import { CHUNK_POSITIONS, type PlanCall, writePlan } from './plan-stream.js'
+import { samplerDefinition } from './sampler-definition.js'
 
 const SAMPLE_COUNT = 1_000_000
-const CHUNKS = Math.ceil(SAMPLE_COUNT / 0x20000)
+const CHUNKS = Math.ceil(SAMPLE_COUNT / CHUNK_POSITIONS)
 const PLAN_EPOCH = '/keepset.v1.SamplerService/PlanEpoch'
 
-function plannedRun(): Run {
-  const spec = resolveRunSpec(requestedSpec({ sampleCount: SAMPLE_COUNT, pruneRate: 0 }))
+function plannedRun(worldSize = 1, positionMultiple = 1): Run {
+  const spec = resolveRunSpec(requestedSpec({ sampleCount: SAMPLE_COUNT, pruneRate: 0, positionMultiple }))
   const run = new Run({ time: 0, runId: 'run', spec })
-  run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize: 1, reason: 'warmup' })
+  run.apply({ type: 'epoch_planned', time: 0, epoch: 0, worldSize, reason: 'warmup' })
   return run
 }
 
@@ -28,8 +32,8 @@ afterEach(() => {
 async function servePlan(run: Run, signal: AbortSignal) {
   const written = { messages: 0, end: undefined as 'done' | Error | undefined }
   const server = new Server()
-  server.addService(SamplerServiceService, {
-    planEpoch: async (call: Parameters<typeof writePlan>[0]) => {
+  server.addService(samplerDefinition, {
+    planEpoch: async (call: PlanCall) => {
       const write = call.write.bind(call)
       call.write = (...message: Parameters<typeof call.write>) => {
         written.messages++
@@ -56,10 +60,10 @@ async function servePlan(run: Run, signal: AbortSignal) {
   return { address: `127.0.0.1:${port}`, written }
 }
 
-async function askForPlan(address: string): Promise<RawCall> {
+async function askForPlan(address: string, request: Partial<PlanEpochRequest> = {}): Promise<RawCall> {
   const call = await RawCall.open(address, PLAN_EPOCH, { initialWindowSize: 0 })
   closers.push(() => call.destroy())
-  call.send(PlanEpochRequest.encode(PlanEpochRequest.fromPartial({ runId: 'run' })).finish())
+  call.send(PlanEpochRequest.encode(PlanEpochRequest.fromPartial({ runId: 'run', ...request })).finish())
   call.stream.end()
   await once(call.stream, 'response')
   return call
@@ -91,6 +95,32 @@ test('hands over a message only when the one before it is on its way: a reader t
   expect(parts).toEqual(['header', ...Array.from({ length: CHUNKS }, () => 'chunk')])
   for (const message of messages) expect(message.length).toBeLessThanOrEqual(1_000_000)
 })
+
+test.each([
+  [1, 1, 0, 0],
+  [2, 300_000, 1, 1],
+  [3, 7, 2, 200_000],
+])(
+  'sends the positions of world size %d, multiple of %d, rank %d from %d on, each message with its own',
+  async (worldSize, positionMultiple, rank, startPosition) => {
+    const run = plannedRun(worldSize, positionMultiple)
+    const { address } = await servePlan(run, new AbortController().signal)
+    const call = await askForPlan(address, { rank, worldSize, startPosition })
+    await call.setWindow(100_000_000)
+    const reader = new FrameReader()
+    const messages: Buffer[] = []
+    call.stream.on('data', (bytes: Buffer) => messages.push(...reader.push(bytes)))
+    await once(call.stream, 'end')
+
+    const { order, sharding } = run.plan as Plan
+    const end = positionCount(order.length, sharding)
+    const [, ...chunks] = messages.map((message) => PlanEpochResponse.decode(message).part?.value as PlanChunk)
+    const starts = chunks.map((chunk) => chunk.startPosition)
+    expect(starts).toEqual(chunks.map((_, i) => startPosition + i * CHUNK_POSITIONS))
+    const sent = Buffer.concat(chunks.map((chunk) => chunk.sampleIndices))
+    expect(sent.equals(pack(rankPositions(order, rank, sharding, startPosition, end)))).toBe(true)
+  },
+)
 
 test('stops with the reason of the signal while a reader takes nothing', async () => {
   const controller = new AbortController()

@@ -1,14 +1,16 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
-import type { PlanEpochRequest, PlanEpochResponse } from '@keepset/proto'
-import { positionCount, rankPositions } from '../core/plans/sharding.js'
+import type { PlanEpochRequest } from '@keepset/proto'
+import { copyRankPositions, positionCount } from '../core/plans/sharding.js'
 import type { Plan } from '../runs/plan.js'
-import { pack, writePlanHeader } from './mapping.js'
+import { writePlanHeader } from './mapping.js'
+import { encodePlanHeader, PlanChunkEncoder } from './plan-messages.js'
 import { writeMessage } from './write-message.js'
 
-type PlanCall = ServerWritableStream<PlanEpochRequest, PlanEpochResponse>
+/** A call of PlanEpoch as {@link samplerDefinition} has it: it takes encoded messages. */
+export type PlanCall = ServerWritableStream<PlanEpochRequest, Buffer>
 
-/** Positions of a chunk: 512 KiB of indices. */
-const CHUNK_POSITIONS = 0x20000
+/** Positions of a chunk: 999,424 bytes of indices, and the fields around them; a message may have 1 MB. */
+export const CHUNK_POSITIONS = 0x3d000
 
 /** Writes the header and the rank's positions from `request.startPosition` on. Stops with the signal's reason when that aborts. */
 export async function writePlan(
@@ -21,14 +23,14 @@ export async function writePlan(
 ): Promise<void> {
   const { rank, startPosition: start } = call.request
   const positions = positionCount(plan.keptCount, plan.sharding)
-  await writeMessage(
-    call,
-    { part: { $case: 'header', value: writePlanHeader(sampleCount, plan, appliedSequence) } },
-    signal,
-  )
+  await writeMessage(call, encodePlanHeader(writePlanHeader(sampleCount, plan, appliedSequence)), signal)
+  // All chunks in the same memory: a message that is handed to the connection has been copied there.
+  const encoder = new PlanChunkEncoder(Math.min(CHUNK_POSITIONS, positions - start))
   for (let startPosition = start; startPosition < positions; startPosition += CHUNK_POSITIONS) {
-    const end = Math.min(startPosition + CHUNK_POSITIONS, positions)
-    const sampleIndices = pack(rankPositions(order, rank, plan.sharding, startPosition, end))
-    await writeMessage(call, { part: { $case: 'chunk', value: { startPosition, sampleIndices } } }, signal)
+    const count = Math.min(CHUNK_POSITIONS, positions - startPosition)
+    const message = encoder.encode(startPosition, count, (indices) =>
+      copyRankPositions(order, rank, plan.sharding, startPosition, indices),
+    )
+    await writeMessage(call, message, signal)
   }
 }

@@ -1,4 +1,5 @@
-import type { LossReport, LossReportAck, SamplerServiceServer } from '@keepset/proto'
+import type { handleServerStreamingCall } from '@grpc/grpc-js'
+import type { LossReport, LossReportAck, PlanEpochRequest, SamplerServiceServer } from '@keepset/proto'
 import type { Logger } from 'pino'
 import { invalidField } from '../runs/run-error.js'
 import type { RunRegistry } from '../runs/run-registry.js'
@@ -10,8 +11,13 @@ import { serverStream } from './server-stream.js'
 import { toStatus } from './status.js'
 import { unary } from './unary.js'
 
+/** The handlers of the calls of {@link samplerDefinition}. */
+type SamplerHandlers = Pick<SamplerServiceServer, 'reportLosses' | 'streamReports'> & {
+  planEpoch: handleServerStreamingCall<PlanEpochRequest, Buffer>
+}
+
 /** Plans out, losses in, over gRPC. Waits and streams end with the reason of `drain` when that aborts. */
-export function samplerService(registry: RunRegistry, logger: Logger, drain: AbortSignal): SamplerServiceServer {
+export function samplerService(registry: RunRegistry, logger: Logger, drain: AbortSignal): SamplerHandlers {
   const accept = async (report: LossReport | undefined): Promise<LossReportAck> => {
     if (!report) throw invalidField('report', 'report is not set; send one')
     const found = registry.owner(report.runId)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ownCount, positionCount, rankPositions, type ShardMode } from './sharding.js'
+import { copyRankPositions, ownCount, positionCount, rankPositions, type ShardMode } from './sharding.js'
 
 const cases = fc.record({
   keptCount: fc.integer({ min: 1, max: 200 }),
@@ -49,11 +49,28 @@ describe('rankPositions', () => {
   })
 
   it('gives any part of the positions', () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), fc.nat(), fc.nat(), ({ keptCount, ...sharding }, ofRank, from, length) => {
+        const order = orderOf(keptCount)
+        const positions = positionCount(keptCount, sharding)
+        fc.pre(positions > 0)
+        const rank = ofRank % sharding.worldSize
+        const start = from % (positions + 1)
+        const end = start + (length % (positions - start + 1))
+        const all = rankPositions(order, rank, sharding, 0, positions)
+        expect(rankPositions(order, rank, sharding, start, end)).toEqual(all.slice(start, end))
+      }),
+    )
+  })
+})
+
+describe('copyRankPositions', () => {
+  it('changes nothing beside its target', () => {
     const sharding = { worldSize: 3, shardMode: 'pad', positionMultiple: 4 } as const
     const order = orderOf(16)
-    const all = rankPositions(order, 1, sharding, 0, 8)
-    for (let start = 0; start <= 8; start++) {
-      expect(rankPositions(order, 1, sharding, start, 8)).toEqual(all.slice(start))
-    }
+    const all = new Uint32Array(9).fill(0xffffffff)
+    copyRankPositions(order, 1, sharding, 3, all.subarray(2, 7))
+    expect([...all]).toEqual([...all.slice(0, 2), ...rankPositions(order, 1, sharding, 3, 8), ...all.slice(7)])
+    expect([...all.slice(0, 2), ...all.slice(7)]).toEqual([0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff])
   })
 })

@@ -25,9 +25,25 @@ export function ownCount(keptCount: number, rank: number, sharding: Sharding): n
 }
 
 /**
- * Indices at positions `start` to `end - 1` of a rank: order[rank], order[rank + W], …, then copies of order[rank].
- * Requires 0 <= start <= end <= positionCount.
+ * Writes to `target` the indices at the positions of a rank from `start` on, as many as it holds: order[rank], order[rank + W], …,
+ * then copies of order[rank]. Requires 0 <= start <= start + target.length <= positionCount.
  */
+export function copyRankPositions(
+  order: Uint32Array,
+  rank: number,
+  sharding: Sharding,
+  start: number,
+  target: Uint32Array,
+): void {
+  const { worldSize } = sharding
+  const own = Math.min(Math.max(ownCount(order.length, rank, sharding) - start, 0), target.length)
+  const first = rank + start * worldSize
+  if (worldSize === 1) target.set(order.subarray(first, first + own))
+  else for (let i = 0, from = first; i < own; i++, from += worldSize) target[i] = order[from] as number
+  target.fill(order[rank] as number, own)
+}
+
+/** Indices at positions `start` to `end - 1` of a rank. Requires 0 <= start <= end <= positionCount. */
 export function rankPositions(
   order: Uint32Array,
   rank: number,
@@ -35,12 +51,8 @@ export function rankPositions(
   start: number,
   end: number,
 ): Uint32Array {
-  const own = ownCount(order.length, rank, sharding)
   const indices = new Uint32Array(end - start)
-  for (let position = start; position < end; position++) {
-    const source = position < own ? rank + position * sharding.worldSize : rank
-    indices[position - start] = order[source] as number
-  }
+  copyRankPositions(order, rank, sharding, start, indices)
   return indices
 }
 
