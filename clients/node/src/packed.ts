@@ -25,3 +25,11 @@ export function unpackU32(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
 export function unpackF32(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   return new Float32Array(copyElements(bytes))
 }
+
+/** Unpacks little-endian u32 out of bytes of any alignment to `target`, from element `start` on. Returns how many. The length must be a multiple of 4. */
+export function unpackU32To(target: Uint32Array, start: number, bytes: Uint8Array): number {
+  const part = Buffer.from(target.buffer, target.byteOffset + 4 * start, bytes.length)
+  part.set(bytes)
+  if (mustSwap) part.swap32()
+  return bytes.length / 4
+}

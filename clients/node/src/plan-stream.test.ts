@@ -5,7 +5,7 @@ import { type PlanEpochRequest, type PlanEpochResponse, PlanHeader, PlanReason }
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Connection } from './connection.js'
 import { AbortedError, DeadlineError, InternalError, OutOfRangeError, UnavailableError } from './errors.js'
-import { pack } from './packed.js'
+import { pack, unpackU32 } from './packed.js'
 import { openPlan, readPlan } from './plan-stream.js'
 import { fastTiming, testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
@@ -71,7 +71,7 @@ function writeChunk(call: Call, startPosition: number, count: number) {
 async function read(on: Connection): Promise<number[]> {
   const opened = await openPlan(on, request, 60_000, life)
   const read: number[] = []
-  for await (const piece of readPlan(on, request, opened, life)) read.push(...piece)
+  for await (const piece of readPlan(on, request, opened, life)) read.push(...unpackU32(piece))
   return read
 }
 
@@ -110,7 +110,7 @@ describe('readPlan', () => {
     const opened = await openPlan(on, request, 60_000, life)
     const read: number[] = []
     for await (const piece of readPlan(on, request, opened, life)) {
-      read.push(...piece)
+      read.push(...unpackU32(piece))
       current?.emit('error', drain)
     }
     expect(read).toEqual(tens(8))
@@ -256,7 +256,7 @@ describe('openPlan', () => {
 
     const broken = await openPlan(on, request, 60_000, signal)
     const read: number[] = []
-    for await (const piece of readPlan(on, request, broken, signal)) read.push(...piece)
+    for await (const piece of readPlan(on, request, broken, signal)) read.push(...unpackU32(piece))
     expect(read).toEqual(tens(4))
     expect(listeners()).toBe(0)
   })

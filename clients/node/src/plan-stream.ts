@@ -1,11 +1,11 @@
-import type { PlanChunk, PlanEpochRequest, PlanEpochResponse } from '@keepset/proto'
+import { type PlanChunk, type PlanEpochRequest, type PlanEpochResponse, SamplerServiceService } from '@keepset/proto'
 import { RetryBudget } from './backoff.js'
 import { type Connection, wait } from './connection.js'
 import { decodeError, type RpcStatus } from './decode-error.js'
+import { decodePlanPart } from './decode-plan-part.js'
 import { AbortedError, DeadlineError, InternalError, KeepsetError } from './errors.js'
 import { planFromWire } from './mapping.js'
 import { openStream, retrying } from './open-stream.js'
-import { unpackU32 } from './packed.js'
 import type { PlanFacts } from './plan.js'
 import { delayBeforeRetry } from './retry.js'
 
@@ -43,7 +43,9 @@ async function startPlan(
 ): Promise<OpenPlan> {
   const maxWaitMs = Math.max(0, Math.ceil(timeoutMs))
   // What the field cannot say, without end or months, is left to the timer alone.
-  const stream = connection.sampler.planEpoch(maxWaitMs <= MAX_U32 ? { ...request, maxWaitMs } : request)
+  const { path, requestSerialize } = SamplerServiceService.planEpoch
+  const asked = maxWaitMs <= MAX_U32 ? { ...request, maxWaitMs } : request
+  const stream = connection.sampler.makeServerStreamRequest(path, requestSerialize, decodePlanPart, asked)
   const isLate = (cause: unknown) => late(request, timeoutMs, cause)
   const { first, messages, cancel } = await openStream(connection, stream, timeoutMs + ANSWER_MS, signal, isLate)
   try {
@@ -56,7 +58,7 @@ async function startPlan(
 }
 
 /**
- * The indices of a plan from `request.startPosition` on, in pieces as they come. A stream that breaks is opened again at the
+ * The indices of a plan from `request.startPosition` on, packed little-endian u32 in pieces as they come. A stream that breaks is opened again at the
  * position reached, and goes on only if it is the same plan: no index is lost and none comes twice.
  */
 export async function* readPlan(
@@ -64,7 +66,7 @@ export async function* readPlan(
   request: PlanEpochRequest,
   opened: OpenPlan,
   signal: AbortSignal,
-): AsyncGenerator<Uint32Array<ArrayBuffer>, void, void> {
+): AsyncGenerator<Uint8Array, void, void> {
   const { giveUpAfterMs } = connection.settings
   const { facts } = opened
   const budget = new RetryBudget(connection.timing, giveUpAfterMs)
@@ -78,10 +80,10 @@ export async function* readPlan(
         return
       }
       if ('chunk' in part) {
-        const indices = unpackChunk(part.chunk, position, facts)
+        const { sampleIndices } = checkChunk(part.chunk, position, facts)
         budget.progress()
-        position += indices.length
-        yield indices
+        position += sampleIndices.length / 4
+        yield sampleIndices
         continue
       }
       if (position === facts.positionCount) return
@@ -112,13 +114,13 @@ async function nextPart(plan: OpenPlan, signal: AbortSignal): Promise<Part> {
   }
 }
 
-function unpackChunk(chunk: PlanChunk, position: number, { positionCount }: PlanFacts): Uint32Array<ArrayBuffer> {
+function checkChunk(chunk: PlanChunk, position: number, { positionCount }: PlanFacts): PlanChunk {
   const { startPosition, sampleIndices } = chunk
   const count = sampleIndices.length / 4
   if (startPosition !== position || !Number.isInteger(count) || position + count > positionCount) {
     throw garbled(`holds ${sampleIndices.length} bytes for position ${startPosition} when ${position} was next`)
   }
-  return unpackU32(sampleIndices)
+  return chunk
 }
 
 function checkSamePlan(before: PlanFacts, now: PlanFacts): void {

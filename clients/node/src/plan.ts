@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Batch, cutBatches } from './batches.js'
 import { checkU32, invalid } from './checks.js'
+import { unpackU32, unpackU32To } from './packed.js'
 
 /** Why the kept set is what it is: a first epoch, chosen for this epoch, the set of the last selection, a last epoch. */
 export type PlanReason = 'warmup' | 'selected' | 'reused' | 'tail'
@@ -39,8 +40,8 @@ export interface BatchReport {
 
 /** What a plan needs of its run. */
 interface PlanLink {
-  /** The indices from the start position on, in pieces as they come. */
-  pieces(): AsyncIterable<Uint32Array>
+  /** The indices from the start position on, packed little-endian u32 in pieces as they come. */
+  pieces(): AsyncIterable<Uint8Array>
   /** Resolves when the next report of this rank is sure to find room. */
   keepRoom(): Promise<void>
   releaseRoom(): void
@@ -95,7 +96,7 @@ export class Plan implements PlanFacts {
 
   async *#batches(batchSize: number): AsyncGenerator<Batch, void, void> {
     try {
-      for await (const batch of cutBatches(this.#link.pieces(), batchSize, this.startPosition)) {
+      for await (const batch of cutBatches(unpacked(this.#link.pieces()), batchSize, this.startPosition)) {
         await this.#link.keepRoom()
         // A trainer whose step never waits for a timer or for I/O would keep the reports from leaving until their queue is full.
         await turn()
@@ -111,8 +112,7 @@ export class Plan implements PlanFacts {
     const all = new Uint32Array(this.positionCount - this.startPosition)
     let filled = 0
     for await (const piece of this.#link.pieces()) {
-      all.set(piece, filled)
-      filled += piece.length
+      filled += unpackU32To(all, filled, piece)
     }
     return all
   }
@@ -149,6 +149,10 @@ export class Plan implements PlanFacts {
     })
     this.#link.report({ indices, losses: toF32(losses), metrics: columns })
   }
+}
+
+async function* unpacked(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint32Array, void, void> {
+  for await (const piece of pieces) yield unpackU32(piece)
 }
 
 function toF32(values: ArrayLike<number>): Float32Array {
