@@ -5,8 +5,13 @@ const mustSwap = endianness() === 'BE'
 
 /** Packs into fresh bytes of the wire: the array can change afterwards. */
 export function pack(array: Uint32Array | Float32Array): Buffer {
-  const bytes = Buffer.from(array.slice().buffer)
-  return mustSwap ? bytes.swap32() : bytes
+  return bytesOnWire(array.slice())
+}
+
+/** An array as the wire has it. Where this machine has it in the same order these are the array's own bytes, so it must not change while they are in use. */
+export function bytesOnWire({ buffer, byteOffset, byteLength }: Uint32Array | Float32Array): Buffer {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
+  return mustSwap ? Buffer.from(bytes).swap32() : bytes
 }
 
 /** Copies bytes of any alignment to this machine's elements of 4 bytes. */

@@ -1,7 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { isUint32Array } from 'node:util/types'
 import { type Batch, cutBatches } from './batches.js'
 import { checkU32, invalid } from './checks.js'
 import { unpackU32, unpackU32To } from './packed.js'
+import type { BatchReport, MetricColumn } from './report-copies.js'
 
 /** Why the kept set is what it is: a first epoch, chosen for this epoch, the set of the last selection, a last epoch. */
 export type PlanReason = 'warmup' | 'selected' | 'reused' | 'tail'
@@ -31,13 +33,6 @@ export interface PlanFacts {
 /** Values of further metrics of a batch, by their names: of each as many as losses. */
 export type MetricValues = Readonly<Record<string, ArrayLike<number>>>
 
-/** A batch's report, its arrays of the same length. */
-export interface BatchReport {
-  readonly indices: Uint32Array
-  readonly losses: Float32Array
-  readonly metrics: readonly { readonly name: string; readonly values: Float32Array }[]
-}
-
 /** What a plan needs of its run. */
 interface PlanLink {
   /** The indices from the start position on, packed little-endian u32 in pieces as they come. */
@@ -45,7 +40,7 @@ interface PlanLink {
   /** Resolves when the next report of this rank is sure to find room. */
   keepRoom(): Promise<void>
   releaseRoom(): void
-  report(report: BatchReport): void
+  report(batch: BatchReport): void
 }
 
 /** What one rank trains on in one epoch. */
@@ -126,28 +121,19 @@ export class Plan implements PlanFacts {
    * (see {@link batches} and `run.room()`), {@link PreconditionError} when the rank has gone on to another epoch, and the failure of
    * the run when an earlier report was refused or could not be delivered.
    */
-  report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>, metrics: MetricValues = {}): void {
-    const indices = batch instanceof Uint32Array ? batch : batch.indices
-    if (typeof losses?.length !== 'number') {
+  report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>, metrics?: MetricValues): void {
+    const indices = batch instanceof Uint32Array ? batch : batch?.indices
+    if (!(indices instanceof Uint32Array || isUint32Array(indices))) {
+      throw invalid('sample_indices', `must be a Uint32Array or a batch of plan.batches(), got ${nameOf(batch)}`)
+    }
+    if (losses?.length !== indices.length) {
       throw invalid(
         'losses',
-        `must be an array with the un-reduced loss of each of the ${indices.length} indices, got ${losses}`,
+        `must be an array with the un-reduced loss of each of the ${indices.length} indices, got ${lengthOf(losses)}`,
       )
     }
-    if (indices.length !== losses.length) {
-      throw invalid('losses', `must have one loss for each of the ${indices.length} indices, got ${losses.length}`)
-    }
     if (indices.length === 0) throw invalid('sample_indices', 'must hold at least one index')
-    const columns = Object.entries(metrics).map(([name, values]) => {
-      if (values?.length !== indices.length) {
-        throw invalid(
-          `metrics.${name}`,
-          `must be an array with a value for each of the ${indices.length} indices, got ${values?.length ?? values}`,
-        )
-      }
-      return { name, values: toF32(values) }
-    })
-    this.#link.report({ indices, losses: toF32(losses), metrics: columns })
+    this.#link.report({ indices, losses, metrics: metrics ? columnsOf(metrics, indices.length) : noColumns })
   }
 }
 
@@ -155,6 +141,23 @@ async function* unpacked(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   for await (const piece of pieces) yield unpackU32(piece)
 }
 
-function toF32(values: ArrayLike<number>): Float32Array {
-  return values instanceof Float32Array ? values : Float32Array.from(values)
+const noColumns: readonly MetricColumn[] = []
+
+function columnsOf(metrics: MetricValues, count: number): MetricColumn[] {
+  return Object.entries(metrics).map(([name, values]) => {
+    if (values?.length === count) return { name, values }
+    throw invalid(
+      `metrics.${name}`,
+      `must be an array with a value for each of the ${count} indices, got ${lengthOf(values)}`,
+    )
+  })
+}
+
+function nameOf(value: unknown): unknown {
+  return value?.constructor.name ?? value
+}
+
+/** The length of what may be no array, for the text of an error; what it is, where it has none. */
+function lengthOf(values: ArrayLike<number> | undefined): unknown {
+  return values?.length ?? values
 }

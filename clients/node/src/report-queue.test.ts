@@ -1,12 +1,17 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { LossReport } from '@keepset/proto'
 import { describe, expect, it } from 'vitest'
 import { PreconditionError, QueueFullError } from './errors.js'
-import { ReportQueue } from './report-queue.js'
+import { type QueuedReport, ReportQueue } from './report-queue.js'
 
-function report(rank: number, sequence = 1): LossReport {
-  const array = Buffer.alloc(4)
-  return { runId: 'r', epoch: 0, rank, sequence, sampleIndices: array, losses: array, metrics: [], generation: 1 }
+function report(rank: number, sequence = 1): QueuedReport {
+  return {
+    epoch: 0,
+    rank,
+    sequence,
+    toWire: () => {
+      throw new Error('a queue sends nothing')
+    },
+  }
 }
 
 /** Records in `log` when a promise is done. */
@@ -121,6 +126,7 @@ describe('ReportQueue', () => {
     watch(log, 'drained', queue.drained())
     queue.fail(new PreconditionError('FAILED_PRECONDITION', 'gap'))
     watch(log, 'later', queue.drained())
+    expect(() => queue.push(report(1))).toThrow(PreconditionError)
     await turn()
     expect(log.sort()).toEqual(['drained', 'kept', 'later', 'room'].map((name) => `${name}: PreconditionError`))
   })

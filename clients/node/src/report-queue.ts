@@ -1,6 +1,15 @@
 import type { LossReport } from '@keepset/proto'
 import { type KeepsetError, QueueFullError } from './errors.js'
 
+/** A report as it waits. */
+export interface QueuedReport {
+  readonly epoch: number
+  readonly rank: number
+  readonly sequence: number
+  /** The report as it is sent, the same each time. */
+  toWire(): LossReport
+}
+
 interface Waiter {
   /** The rank that the slot is kept for; undefined = whoever comes first. */
   readonly rank: number | undefined
@@ -24,7 +33,7 @@ interface Drain {
  */
 export class ReportQueue {
   readonly limit: number
-  readonly #reports: LossReport[] = []
+  readonly #reports: QueuedReport[] = []
   readonly #kept = new Set<number>()
   readonly #keptForTurn = new Set<Waiter>()
   readonly #waiters: Waiter[] = []
@@ -41,28 +50,22 @@ export class ReportQueue {
     return this.#reports.length
   }
 
-  at(index: number): LossReport | undefined {
+  at(index: number): QueuedReport | undefined {
     return this.#reports[index]
   }
 
-  /** Whether a report of this rank finds room now. */
-  hasRoomFor(rank: number): boolean {
-    return this.#kept.has(rank) || this.#keptForTurn.size > 0 || this.#hasFreeSlot()
+  /** Throws the error that the queue has failed with, if it has. */
+  check(): void {
+    if (this.#failure) throw this.#failure
   }
 
-  /** Adds at the end; uses up the slot kept for the report's rank. Throws {@link QueueFullError} and adds nothing when there is no room. */
-  push(report: LossReport): void {
-    if (!this.hasRoomFor(report.rank)) {
-      throw new QueueFullError(
-        'RESOURCE_EXHAUSTED',
-        `${this.limit} reports wait to be sent or acknowledged: take batches from plan.batches() or await run.room() before report(), or raise reportQueueLimit.`,
-        { reason: 'QUEUE_FULL' },
-      )
-    }
-    if (!this.#kept.delete(report.rank)) {
-      const [waiter] = this.#keptForTurn
-      if (waiter) this.#keptForTurn.delete(waiter)
-    }
+  /**
+   * Adds at the end; uses up the slot kept for the report's rank. Throws and adds nothing: the error that the queue has failed with, or
+   * {@link QueueFullError} when there is no room.
+   */
+  push(report: QueuedReport): void {
+    this.check()
+    if (!this.#kept.delete(report.rank)) this.#takeFreeSlot()
     this.#reports.push(report)
     this.#pushed++
   }
@@ -105,6 +108,21 @@ export class ReportQueue {
   fail(error: KeepsetError): void {
     this.#failure = error
     for (const waiter of [...this.#waiters.splice(0), ...this.#drains.splice(0)]) waiter.reject(error)
+  }
+
+  /** Uses up a slot that was given for this turn, or one that nobody was given. */
+  #takeFreeSlot(): void {
+    if (this.#keptForTurn.size > 0) {
+      const [waiter] = this.#keptForTurn
+      if (waiter) this.#keptForTurn.delete(waiter)
+      return
+    }
+    if (this.#hasFreeSlot()) return
+    throw new QueueFullError(
+      'RESOURCE_EXHAUSTED',
+      `${this.limit} reports wait to be sent or acknowledged: take batches from plan.batches() or await run.room() before report(), or raise reportQueueLimit.`,
+      { reason: 'QUEUE_FULL' },
+    )
   }
 
   #wait(rank: number | undefined): Promise<void> {

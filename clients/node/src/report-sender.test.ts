@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import { type ServerDuplexStream, status } from '@grpc/grpc-js'
 import type { LossReport, StreamReportsRequest, StreamReportsResponse } from '@keepset/proto'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Connection, ConnectionSettings } from './connection.js'
 import { InternalError, PreconditionError, QueueFullError, UnavailableError } from './errors.js'
+import type { QueuedReport } from './report-queue.js'
 import { ReportSender } from './report-sender.js'
 import { fastTiming, testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
@@ -22,6 +24,7 @@ let sampler: ScriptedSampler | undefined
 let connection: Connection | undefined
 
 afterEach(() => {
+  vi.useRealTimers()
   connection?.close()
   sampler?.stop()
 })
@@ -56,9 +59,13 @@ function acknowledgeAll(call: Call, reports: readonly LossReport[], duplicate = 
   call.write({ acks: reports.map(({ epoch, rank, sequence }) => ({ epoch, rank, sequence, ...counts })) })
 }
 
-function report(sequence: number, bytes = 4): LossReport {
+function report(sequence: number, bytes = 4): QueuedReport {
   const array = Buffer.alloc(bytes)
-  return { runId: 'r', epoch: 2, rank: 1, sequence, sampleIndices: array, losses: array, metrics: [], generation: 1 }
+  const named = { epoch: 2, rank: 1, sequence }
+  return {
+    ...named,
+    toWire: () => ({ runId: 'r', ...named, sampleIndices: array, losses: array, metrics: [], generation: 1 }),
+  }
 }
 
 function sendAll(sender: ReportSender, count: number) {
@@ -95,6 +102,87 @@ describe('ReportSender', () => {
     sendAll(sender, 2)
     await expect(sender.flush()).rejects.toThrow('acknowledged report 7 of epoch 2 and rank 1 when report 2')
     expect(sender.queue.length).toBe(1)
+  })
+
+  describe('with an open stream', () => {
+    /** A sender that has an open stream, and the sequences of the reports that were encoded since. */
+    async function startOpened() {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      const started = await startSender((call, one) => acknowledge(call, one))
+      const { sender } = started
+      sender.send(report(1))
+      await sender.queue.drained()
+      const encoded: number[] = []
+      const send = (sequence: number) => {
+        const one = report(sequence)
+        const toWire = () => {
+          encoded.push(sequence)
+          return one.toWire()
+        }
+        sender.send({ ...one, toWire })
+      }
+      return { ...started, send, encoded }
+    }
+
+    it('lets a few reports lie, and writes them together when their time is over', async () => {
+      const { sender, send, encoded, received } = await startOpened()
+      send(2)
+      send(3)
+      await turn()
+      expect(encoded).toEqual([])
+      vi.advanceTimersByTime(20)
+      expect(encoded).toEqual([2, 3])
+      await sender.flush()
+      expect(received).toEqual([[1, 2, 3]])
+    })
+
+    it('writes many in the next turn, and none while they are handed over', async () => {
+      const { send, encoded } = await startOpened()
+      const sequences = Array.from({ length: 9 }, (_, index) => index + 2)
+      for (const sequence of sequences) send(sequence)
+      expect(encoded).toEqual([])
+      await turn()
+      expect(encoded).toEqual(sequences)
+    })
+
+    it('writes at once for who waits for their acknowledgement', async () => {
+      const { sender, send, encoded } = await startOpened()
+      send(2)
+      const flushed = sender.flush()
+      expect(encoded).toEqual([2])
+      await flushed
+    })
+
+    it('writes in the next turn again once its stream is let go of', async () => {
+      const { sender, send, encoded } = await startOpened()
+      await sender.flush()
+      send(2)
+      await turn()
+      expect(encoded).toEqual([2])
+    })
+  })
+
+  it.each(['room', 'keepRoomFor'] as const)('writes at once for who waits for room: %s', async (wait) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const { sender } = await startSender((call, one) => acknowledge(call, one), { reportQueueLimit: 1 })
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      await sender[wait](1)
+      sender.send(report(sequence))
+    }
+    await sender.flush()
+    expect(sender.queue.length).toBe(0)
+  })
+
+  it('opens no stream for reports that were given up before their turn', async () => {
+    const { sender, received } = await startSender((call, one) => acknowledge(call, one))
+    const reason = new PreconditionError('FAILED_PRECONDITION', 'closed')
+    const toWire = vi.fn(report(1).toWire)
+    sender.send({ ...report(1), toWire })
+    sender.close(reason)
+    expect(() => sender.send(report(2))).toThrow(reason)
+    await turn()
+    expect(toWire).not.toHaveBeenCalled()
+    expect(received).toEqual([])
   })
 
   it('sends again what was not acknowledged when the stream broke, with the same sequences', async () => {

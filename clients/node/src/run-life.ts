@@ -2,10 +2,10 @@ import type { PlanEpochRequest } from '@keepset/proto'
 import { checkTime, checkU32 } from './checks.js'
 import type { Connection } from './connection.js'
 import type { KeepsetError } from './errors.js'
-import { pack } from './packed.js'
 import { Plan } from './plan.js'
 import type { PlanEpochOptions } from './plan-epoch-options.js'
 import { type OpenPlan, openPlan, readPlan } from './plan-stream.js'
+import { ReportCopies } from './report-copies.js'
 import { ReportSender } from './report-sender.js'
 import { Sequences } from './sequences.js'
 
@@ -20,6 +20,7 @@ export class RunLife {
   readonly #connection: Connection
   readonly #runId: string
   readonly #sequences = new Sequences()
+  readonly #copies = new ReportCopies()
   /** By rank: the stream of the last plan, while nobody reads it. */
   readonly #unread = new Map<number, OpenPlan>()
 
@@ -78,6 +79,7 @@ export class RunLife {
   #makePlan(request: PlanEpochRequest, opened: OpenPlan): Plan {
     const { epoch, rank, startPosition, generation } = request
     const { queue, signal } = this.sender
+    const origin = { runId: this.#runId, epoch, rank, generation }
     const { giveUpAfterMs } = this.#connection.settings
     this.#unread.set(rank, opened)
     const pieces = async function* (this: RunLife) {
@@ -87,24 +89,12 @@ export class RunLife {
     }
     return new Plan(opened.facts, startPosition, {
       pieces: pieces.bind(this),
-      keepRoom: async () => {
-        signal.throwIfAborted()
-        await queue.keepRoomFor(rank)
-      },
+      keepRoom: () => this.sender.keepRoomFor(rank),
       releaseRoom: () => queue.release(rank),
-      report: ({ indices, losses, metrics }) => {
-        signal.throwIfAborted()
+      report: (batch) => {
+        queue.check()
         const sequence = this.#sequences.next(epoch, rank)
-        this.sender.send({
-          runId: this.#runId,
-          epoch,
-          rank,
-          sequence,
-          sampleIndices: pack(indices),
-          losses: pack(losses),
-          metrics: metrics.map(({ name, values }) => ({ name, values: pack(values) })),
-          generation,
-        })
+        this.sender.send(this.#copies.copy(origin, sequence, batch))
         this.#sequences.commit(rank)
       },
     })

@@ -133,6 +133,22 @@ describe('Run', () => {
     },
   )
 
+  it('names what is no batch', async () => {
+    const { run } = await startRun()
+    const plan = await run.planEpoch(0)
+    const wrong: [unknown, string][] = [
+      [[1, 2], 'Array'],
+      [undefined, 'undefined'],
+      [{ indices: [1, 2] }, 'Object'],
+    ]
+    for (const [batch, name] of wrong) {
+      expect(() => plan.report(batch as Uint32Array, [1, 2])).toThrow(
+        `sample_indices: must be a Uint32Array or a batch of plan.batches(), got ${name}`,
+      )
+    }
+    expect(() => plan.report(one, [1n] as unknown as number[])).toThrow(TypeError)
+  })
+
   it('copies what it is given', async () => {
     const { run, reported } = await startRun()
     const plan = await run.planEpoch(0)

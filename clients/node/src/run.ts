@@ -62,9 +62,7 @@ export class Run {
 
   /** Resolves when there is room for a report. For loops of your own; `plan.batches()` waits by itself. */
   async room(): Promise<void> {
-    const { queue, signal } = this.#life.sender
-    signal.throwIfAborted()
-    await queue.room()
+    await this.#life.sender.room()
   }
 
   /**
