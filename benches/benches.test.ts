@@ -25,7 +25,8 @@ function bench(...args: readonly string[]) {
 const hasPython = existsSync(path('../clients/python/.venv/keepset.sha256')) || process.env.KEEPSET_REQUIRE_PYTHON
 
 const benches = [
-  ...['plans', 'reports', 'profile', 'durable-reports', 'interference', 'node-report', 'disk', 'recovery', 'startup'],
+  ...['plans', 'reports', 'profile', 'durable-reports', 'interference', 'node-report'],
+  ...['trainer-overhead', 'disk', 'recovery', 'startup'],
   // Reads what Linux tells of a process.
   ...(process.platform === 'linux' ? ['memory'] : []),
   // Need the environment that `npm run setup:python` makes.

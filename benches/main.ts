@@ -18,10 +18,11 @@ import { selection } from './selection/selection.js'
 import { startup } from './startup/startup.js'
 import type { Bench } from './support/bench.js'
 import { describeMachine } from './support/machine.js'
+import { trainerOverhead } from './trainer-overhead/trainer-overhead.js'
 import { update } from './update/update.js'
 
 const benches: readonly Bench[] = [
-  ...[selection, update, plans, reports, profile, durableReports, interference, nodeReport, pytorch],
+  ...[selection, update, plans, reports, profile, durableReports, interference, nodeReport, trainerOverhead, pytorch],
   ...[memory, disk, recovery, startup],
 ]
 

@@ -1,0 +1,19 @@
+import { learningRateAt } from '../../clients/trainer/src/training/learning-rate.js'
+import type { Parts, TrainedEpoch } from './parts.js'
+
+/** An epoch as the trainer trains it, of samples in a given order: no plan is asked for, and nothing is reported. */
+export async function trainPlainly(
+  { settings, classifier, maker }: Parts,
+  epoch: number,
+  order: Uint32Array,
+): Promise<TrainedEpoch> {
+  const { batchSize, epochs, learningRate } = settings
+  const start = performance.now()
+  let lossSum = 0
+  for (let position = 0; position < order.length; position += batchSize) {
+    const rate = learningRateAt((epoch + position / order.length) / epochs, learningRate)
+    const { images, labels } = maker.trainBatch(order.subarray(position, position + batchSize))
+    for (const loss of await classifier.trainBatch(images, labels, rate)) lossSum += loss
+  }
+  return { seconds: (performance.now() - start) / 1000, loss: lossSum / order.length }
+}
