@@ -7,27 +7,29 @@ import type { Bench, BenchOutcome, BenchSettings } from '../support/bench.js'
 import { bundleService, ServiceProcess } from '../support/service-process.js'
 import { showSpread } from '../support/summary.js'
 import { short, table } from '../support/table.js'
-import { fillRun, makePlan } from '../support/wire.js'
+import { makePlan } from '../support/wire.js'
+import { trainEpoch } from './train-epoch.js'
 
-const SIZE = 14_000_000
+const SIZES = [14_000_000, 100_000_000]
 /** What a plan was made with is given back within five seconds. */
 const REST_MS = 7000
 
 /** Bytes resident. */
 interface Resident {
   readonly empty: number
-  /** The first epoch is planned, each sample has a loss. */
+  /** The first epoch is over: each sample has a loss, and the second epoch's plan is made ahead. */
   readonly filled: number
   /** As soon as the second epoch is planned, which selects. */
   readonly planned: number
+  /** In the second epoch: its plan is read, and all but its last report have come, so that every page of every column is there. */
   readonly rested: number
   readonly most: number
 }
 
 const NAMES: Readonly<Record<Exclude<keyof Resident, 'empty'>, string>> = {
-  filled: 'at rest, each sample reported once',
+  filled: 'at rest after the first epoch, the next plan made ahead',
   planned: 'right after a selection',
-  rested: 'at rest after it',
+  rested: 'at rest in that epoch',
   most: 'most that ever were',
 }
 
@@ -42,11 +44,14 @@ async function measure(
   try {
     await stubs.dump() // A first call, that all code is there.
     const { now: empty } = await service.memory()
-    await fillRun(stubs, 'bench', sampleCount, seed)
+    const policy = { $case: 'ucb' as const, value: {} }
+    await stubs.createRun('bench', { sampleCount, seed: BigInt(seed), pruneRate: 0.5, selectionPeriod: 1, policy })
+    await trainEpoch(stubs, { runId: 'bench', epoch: 0, isWhole: true })
     await wait(restMs)
     const { now: filled } = await service.memory()
     await makePlan(stubs, { runId: 'bench', epoch: 1 })
     const { now: planned } = await service.memory()
+    await trainEpoch(stubs, { runId: 'bench', epoch: 1, isWhole: false })
     await wait(restMs)
     const { now: rested, most } = await service.memory()
     return { empty, filled, planned, rested, most }
@@ -62,7 +67,7 @@ export const memory: Bench = {
   name: 'memory',
   description: 'resident bytes of a sampler process for each sample of a run, at rest and after a plan',
   async run({ rounds, seed, sizes: given, quick, dataDir }: BenchSettings): Promise<BenchOutcome> {
-    const sizes = given ?? [quick ? 40_000 : SIZE]
+    const sizes = given ?? (quick ? [40_000] : SIZES)
     const program = await bundleService(dataDir)
     const rows: { sampleCount: number; columns: number; measured: Resident[] }[] = []
     for (const sampleCount of sizes) {
@@ -80,11 +85,12 @@ export const memory: Bench = {
           short(sampleCount),
           showSpread(bytes.map((value) => value / sampleCount)),
           showSpread(bytes.map((value) => value / columns)),
+          showSpread(measured.map((resident) => resident[when as keyof Resident] / (16 * sampleCount))),
         ]
       }),
     )
     const empty = showSpread(rows.flatMap(({ measured }) => measured.map((resident) => resident.empty / 2 ** 20)))
-    const text = table(['', 'samples', 'bytes/sample', 'of the columns alone'], body)
+    const text = table(['', 'samples', 'bytes/sample', 'of the columns alone', 'process: of 16 bytes/sample'], body)
     return {
       constants: { sizes, store: 'file' },
       measured: rows,

@@ -64,7 +64,10 @@ it('counts what selections kept as SampleStatistics does, also while a capture i
     IN_MEMORY_FROM,
   )
   const few = KeptSet.of([0, 8, 33], 40) // fewer bits than there are samples
-  for (const statistics of both) statistics.timesKept[33] = 65_534
+  for (const statistics of both) {
+    statistics.timesKept[33] = 65_534
+    statistics.resumeSelections(65_534)
+  }
   const captures = both.map((statistics) => {
     statistics.countKept(few)
     const capture = statistics.capture()

@@ -29,7 +29,7 @@ export interface Planner {
   make(work: PlanWork): Promise<MadePlan>
 }
 
-/** Bytes that come in pieces of any size; opaque to a store. */
+/** Bytes that come in pieces of any size, each good until the next is asked for; opaque to a store. */
 export type ByteStream = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 /** A run's whole state at one moment. */

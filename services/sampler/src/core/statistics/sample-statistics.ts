@@ -56,6 +56,8 @@ export class SampleStatistics implements StatisticsColumns {
   readonly observed: Uint8Array
   readonly #kernel: StatisticsKernel | undefined
   #observedCount = 0
+  /** No sample was kept more often. */
+  #mostKept = 0
   readonly #alpha: number
   readonly #beta: number
   readonly #startsAtFirstLoss: boolean
@@ -100,6 +102,11 @@ export class SampleStatistics implements StatisticsColumns {
     this.observed.set(observed)
   }
 
+  /** To be called where timesKept was restored: the greatest of its values. */
+  resumeSelections(mostKept: number): void {
+    this.#mostKept = mostKept
+  }
+
   /**
    * Takes in the losses of a report: finite ones, of each sample the first of the epoch, and the finite values of metrics of samples that had none
    * before. The caller has checked that every index is below N and that all arrays have the same length.
@@ -140,7 +147,8 @@ export class SampleStatistics implements StatisticsColumns {
 
   /** Notes that a selection kept these samples. */
   countKept(keptSet: KeptSet): void {
-    for (const capture of this.#captures) capture.beforeSelection()
+    for (const capture of this.#captures) capture.beforeSelection(keptSet, this.#mostKept >= MAX_COUNT)
+    this.#mostKept++
     if (this.#kernel) this.#kernel.countKept(keptSet)
     else countEach(this.timesKept, keptSet)
   }

@@ -63,6 +63,31 @@ describe('StatisticsCapture', () => {
     )
   })
 
+  it('has the counts from before selections, also where they are at their most', () => {
+    const [everyone, some] = [
+      KeptSet.of(
+        Array.from({ length: SAMPLES }, (_, i) => i),
+        SAMPLES,
+      ),
+      KeptSet.of([1], SAMPLES),
+    ]
+    for (const most of [0, 0xfffe, 0xffff]) {
+      const statistics = new SampleStatistics(SAMPLES, defaultStatistics)
+      statistics.timesKept.fill(most)
+      statistics.timesKept[7] = 3
+      statistics.resumeSelections(most)
+      const expected = [...statistics.timesKept]
+      const [capture, other] = [statistics.capture(), statistics.capture()]
+      const early = [...other.read(1001).timesKept]
+      statistics.countKept(everyone)
+      expect([...capture.read(1500).timesKept]).toEqual(expected.slice(0, 1500))
+      statistics.countKept(some)
+      statistics.countKept(everyone)
+      expect([...capture.read(SAMPLES).timesKept]).toEqual(expected.slice(1500))
+      expect([...early, ...other.read(SAMPLES).timesKept]).toEqual(expected)
+    }
+  })
+
   it('copies nothing any more once it is released', () => {
     const statistics = new SampleStatistics(SAMPLES, defaultStatistics)
     const capture = statistics.capture()

@@ -1,13 +1,6 @@
+import type { KeptSet } from '../selection/kept-set.js'
+import { copyReported, PIECE_SAMPLES, PieceCopies } from './piece-copies.js'
 import { emptyColumns, type StatisticsColumns } from './statistics-columns.js'
-
-/** Samples that are copied at once before one of them changes: 14 KiB of losses, so that a report of scattered samples copies little. */
-const PIECE_SAMPLES = 1024
-
-type LossColumn = 'mean' | 'variance' | 'lastLoss' | 'observations'
-const LOSS_COLUMNS: readonly LossColumn[] = ['mean', 'variance', 'lastLoss', 'observations']
-
-/** The columns that a report changes. */
-type ReportedColumns = Pick<StatisticsColumns, LossColumn | 'metrics'>
 
 /**
  * Statistics as they were at one moment, read from the first sample to the last while the living ones go on changing: a piece that is
@@ -16,8 +9,11 @@ type ReportedColumns = Pick<StatisticsColumns, LossColumn | 'metrics'>
 export class StatisticsCapture {
   readonly #living: StatisticsColumns
   readonly #onRelease: () => void
-  readonly #reported = new Map<number, ReportedColumns>()
-  /** timesKept as it was, from a sample on: a selection changes half of them at once. */
+  /** From the first report on. */
+  #copies: PieceCopies | undefined
+  /** What a selection has added to timesKept since: a copy of half of the column, which it changes at once, would stall all else. */
+  #added: KeptSet | undefined
+  /** timesKept as it was, from a sample on, where `#added` does not tell. */
   #kept: { readonly from: number; readonly values: Uint16Array } | undefined
   /** Samples below this have been read. */
   #position = 0
@@ -29,45 +25,57 @@ export class StatisticsCapture {
 
   /** The next samples' columns as they were, at most `count`; empty ones at the end. */
   read(count: number): StatisticsColumns {
+    const left = this.#living.mean.length - this.#position
+    const columns = emptyColumns(Math.min(count, left), this.#living.metrics.length)
+    this.readInto(columns)
+    return columns
+  }
+
+  /** Fills columns with those of the next samples as they were, in memory of the caller. There must be as many left to read. */
+  readInto(columns: StatisticsColumns): void {
     const start = this.#position
-    const end = Math.min(start + count, this.#living.mean.length)
-    const columns = emptyColumns(end - start, this.#living.metrics.length)
+    const end = start + columns.mean.length
     for (let at = start; at < end; ) {
       const piece = Math.floor(at / PIECE_SAMPLES)
-      const pieceEnd = Math.min((piece + 1) * PIECE_SAMPLES, end)
-      this.#copyPiece(columns, piece, at, pieceEnd, start)
-      if (pieceEnd === (piece + 1) * PIECE_SAMPLES) this.#reported.delete(piece)
-      at = pieceEnd
+      const isCopied = this.#copies?.has(piece) === true
+      const to = isCopied ? Math.min((piece + 1) * PIECE_SAMPLES, end) : this.#endOfLiving(piece, end)
+      if (isCopied) this.#copies?.copyTo(columns, at - start, piece, at - piece * PIECE_SAMPLES, to - at)
+      else copyReported(columns, at - start, this.#living, at, to - at)
+      if (isCopied && to === (piece + 1) * PIECE_SAMPLES) this.#copies?.drop(piece)
+      at = to
     }
+    this.#copyTimesKept(columns.timesKept, start)
     this.#position = end
-    return columns
   }
 
   /** To be called before the columns that a report changes do so for a sample. */
   beforeReport(index: number): void {
     const piece = Math.floor(index / PIECE_SAMPLES)
-    if (this.#isRead(piece) || this.#reported.has(piece)) return
-    const { mean, variance, lastLoss, observations, metrics } = this.#living
-    const start = piece * PIECE_SAMPLES
-    const end = start + PIECE_SAMPLES
-    this.#reported.set(piece, {
-      mean: mean.slice(start, end),
-      variance: variance.slice(start, end),
-      lastLoss: lastLoss.slice(start, end),
-      observations: observations.slice(start, end),
-      metrics: metrics.map((column) => column.slice(start, end)),
-    })
+    if (this.#isRead(piece)) return
+    const { mean, metrics } = this.#living
+    this.#copies ??= new PieceCopies(mean.length, metrics.length)
+    if (!this.#copies.has(piece)) this.#copies.add(piece, this.#living)
   }
 
-  /** To be called before timesKept changes. */
-  beforeSelection(): void {
-    this.#kept ??= { from: this.#position, values: this.#living.timesKept.slice(this.#position) }
+  /** To be called before a selection adds 1 to timesKept of the samples of a set, `isCapped`: but for those that may be at their most. */
+  beforeSelection(keptSet: KeptSet, isCapped: boolean): void {
+    if (this.#kept) return
+    if (!isCapped && !this.#added) {
+      this.#added = keptSet
+      return
+    }
+    const values = new Uint16Array(this.#living.timesKept.length - this.#position)
+    this.#copyTimesKept(values, this.#position)
+    this.#kept = { from: this.#position, values }
+    this.#added = undefined
   }
 
   /** Lets go of the copies: nothing is copied any more. Reading afterwards gives what is there then. */
   release(): void {
-    this.#reported.clear()
+    this.#copies?.release()
+    this.#copies = undefined
     this.#kept = undefined
+    this.#added = undefined
     this.#onRelease()
   }
 
@@ -75,17 +83,25 @@ export class StatisticsCapture {
     return (piece + 1) * PIECE_SAMPLES <= this.#position
   }
 
-  #copyPiece(columns: StatisticsColumns, piece: number, from: number, to: number, start: number): void {
-    const pieceStart = piece * PIECE_SAMPLES
-    const copy = this.#reported.get(piece)
-    const [source, sourceStart] = copy ? [copy, pieceStart] : [this.#living, 0]
-    const copyPart = (target: Float32Array | Uint16Array, values: Float32Array | Uint16Array) =>
-      target.set(values.subarray(from - sourceStart, to - sourceStart), from - start)
-    for (const name of LOSS_COLUMNS) copyPart(columns[name], source[name])
-    columns.metrics.forEach((column, metric) => {
-      copyPart(column, source.metrics[metric] as Float32Array)
-    })
-    const { from: keptFrom, values } = this.#kept ?? { from: 0, values: this.#living.timesKept }
-    columns.timesKept.set(values.subarray(from - keptFrom, to - keptFrom), from - start)
+  #copyTimesKept(to: Uint16Array, start: number): void {
+    const { from, values } = this.#kept ?? { from: 0, values: this.#living.timesKept }
+    to.set(values.subarray(start - from, start - from + to.length))
+    if (this.#added) subtract(to, this.#added, start)
+  }
+
+  /** Where the pieces from this one on end of which there is no copy, at most `end`. */
+  #endOfLiving(piece: number, end: number): number {
+    if (!this.#copies) return end
+    let next = piece + 1
+    while (next * PIECE_SAMPLES < end && !this.#copies.has(next)) next++
+    return Math.min(next * PIECE_SAMPLES, end)
+  }
+}
+
+/** Takes 1 from the count of each sample in a set; `counts` begins with that of sample `start`. */
+function subtract(counts: Uint16Array, { bits }: KeptSet, start: number): void {
+  for (let i = 0; i < counts.length; i++) {
+    const index = start + i
+    counts[i] = (counts[i] as number) - (((bits[index >>> 3] as number) >>> (index & 7)) & 1)
   }
 }

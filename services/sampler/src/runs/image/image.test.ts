@@ -12,7 +12,9 @@ import { ImageError } from './image-error.js'
 import { readImageBody, readImageHeader } from './read-image.js'
 import { imageOf, writeImage } from './write-image.js'
 
-const imageBytes = (run: Run) => Buffer.concat([...imageOf(run)])
+/** All pieces; each is copied before the next is asked for. */
+const joined = (pieces: Iterable<Uint8Array>) => Buffer.concat(Array.from(pieces, (piece) => Buffer.from(piece)))
+const imageBytes = (run: Run) => joined(imageOf(run))
 
 async function read(bytes: Uint8Array, pieceBytes = bytes.length): Promise<Run> {
   const pieces = function* () {
@@ -95,6 +97,25 @@ describe('the image of a run', () => {
     expect([statistics.metrics[0]?.[39_998], statistics.metrics[0]?.[39_999]]).toEqual([Number.NaN, 0.5])
   })
 
+  it('comes in few memories, not in a new one for each block', async () => {
+    const { run } = await trained(100_000, ['correct'])
+    const pieces = [...imageOf(run)].filter(({ length }) => length > 0x10000)
+    expect(pieces.length).toBeGreaterThan(3)
+    expect(new Set(pieces.map(({ buffer }) => buffer)).size).toBe(1)
+  })
+
+  it('has its columns one after the other in each block, whatever the number of samples', async () => {
+    const sampleCount = 0x8000 + 13
+    const { run } = await trained(sampleCount, ['correct'])
+    const bytes = imageBytes(run)
+    const tail = bytes.subarray(bytes.length - 13 * 20 - 1)
+    const { mean, variance, lastLoss, observations, timesKept, metrics } = run.statistics
+    const columns = [mean, variance, lastLoss, observations, timesKept, ...metrics].map((values) =>
+      Buffer.from(values.slice(0x8000).buffer),
+    )
+    expect(tail.equals(Buffer.concat([Buffer.of(1), ...columns]))).toBe(true)
+  })
+
   it('from before there were metrics is that of a run without any', async () => {
     const { run } = await trained(100, [])
     const bytes = imageBytes(run)
@@ -115,12 +136,22 @@ describe('the image of a run', () => {
     const before = imageBytes(run)
     const capture = run.capture()
     const image = writeImage(capture)
-    const pieces = [image.next().value as Uint8Array]
+    const first = Buffer.from(image.next().value as Uint8Array)
     await trainEpoch(owner, 3)
-    for (const piece of image) pieces.push(piece)
+    const bytes = Buffer.concat([first, joined(image)])
     capture.statistics.release()
-    expect(Buffer.concat(pieces).equals(before)).toBe(true)
+    expect(bytes.equals(before)).toBe(true)
     expect(imageBytes(run).equals(before)).toBe(false)
+  })
+
+  it('is that of the moment also where samples were kept as often as can be counted', async () => {
+    const { run } = await trained()
+    run.statistics.timesKept.fill(0xffff)
+    const bytes = imageBytes(run)
+    const restored = await read(bytes)
+    const capture = restored.capture()
+    restored.statistics.countKept(restored.keptSet)
+    expect(joined(writeImage(capture)).equals(bytes)).toBe(true)
   })
 
   it('is refused where it is cut or goes on too long', async () => {

@@ -1,11 +1,20 @@
-/** Pieces of an image that are written without a pause. */
-const PIECES = 16
+/** Bytes between two turns of the event loop: to read, check and write so many takes less than a millisecond. */
+const TURN_BYTES = 0x80000
 
-/** The same pieces, with a turn of the event loop now and then: those of an empty run cost no writing in which others could have theirs. */
+/** What a piece counts as besides its bytes: those of a run of which nothing is known are a byte each, and take their time to be looked for. */
+const PIECE_BYTES = 0x8000
+
+/**
+ * The same pieces, with a turn of the event loop after every half megabyte of them or 16 small ones, so that what else there is to do waits no longer than for
+ * that; the image of a small run takes none.
+ */
 export async function* paced(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  let count = 0
+  let bytes = 0
   for (const piece of pieces) {
+    bytes += piece.length + PIECE_BYTES
     yield piece
-    if (++count % PIECES === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+    if (bytes < TURN_BYTES) continue
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    bytes = 0
   }
 }

@@ -34,6 +34,7 @@ export async function readImageBody(
   const statistics = emptyStatistics(spec)
   statistics.resumeEpoch(await reader.read(Math.ceil(sampleCount / 8)))
   for (let start = 0; start < sampleCount; start += BLOCK_SAMPLES) await readBlock(reader, statistics, start)
+  statistics.resumeSelections(greatestOf(statistics.timesKept))
   const { runId, createTime, state } = changed(header)
   const created = { runId, spec, time: createTime }
   return new Run(created, { state, sequences, previousSequences, keptSet, statistics })
@@ -55,6 +56,12 @@ async function readBlock(reader: ByteReader, statistics: SampleStatistics, start
     if (values.subarray(start, start + BLOCK_SAMPLES).every((value) => Math.abs(value) !== Infinity)) continue
     throw new ImageError(`byte ${reader.position}: a metric of a sample from ${start} on is infinite`)
   }
+}
+
+function greatestOf(values: Uint16Array): number {
+  let greatest = 0
+  for (const value of values) if (value > greatest) greatest = value
+  return greatest
 }
 
 function asSet(bits: Uint8Array, count: number, sampleCount: number): KeptSet {

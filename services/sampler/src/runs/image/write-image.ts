@@ -1,14 +1,17 @@
 import type { KeptSet } from '../../core/selection/kept-set.js'
-import type { StatisticsColumns } from '../../core/statistics/statistics-columns.js'
 import type { Run } from '../run.js'
 import type { RunCapture } from '../run-state.js'
-import { BLOCK_SAMPLES, bytesOf, COLUMNS, IMAGE_MAGIC, IMAGE_VERSION } from './image-format.js'
+import { BlockBuffer } from './block-buffer.js'
+import { BLOCK_SAMPLES, bytesOf, IMAGE_MAGIC, IMAGE_VERSION } from './image-format.js'
 import { encodeHeader } from './image-header.js'
 
 /** Largest piece, in bytes. */
 const PIECE_BYTES = 0x80000
 
-/** A capture as the image of the run, in pieces of at most 1 MB: each is made when it is asked for. */
+/**
+ * A capture as the image of the run, in pieces of at most 1 MB: each is made when it is asked for, and good until the next one is, which may
+ * use its memory again. Fresh memory would take longer than everything else that is done for an image.
+ */
 export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, void> {
   const { sequences, previousSequences, keptSet, observed, spec, statistics } = capture
   yield encodeStart(capture)
@@ -20,12 +23,13 @@ export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, vo
   ]) {
     yield* cut(array)
   }
+  const block = new BlockBuffer(Math.min(BLOCK_SAMPLES, spec.sampleCount), spec.metrics.length)
   for (let start = 0; start < spec.sampleCount; start += BLOCK_SAMPLES) {
-    yield* encodeBlock(statistics.read(BLOCK_SAMPLES))
+    yield* cut(block.read(statistics, Math.min(BLOCK_SAMPLES, spec.sampleCount - start)))
   }
 }
 
-/** The image of a run that does not change while it is read. */
+/** The image of a run that does not change while it is read; see `writeImage`. */
 export function* imageOf(run: Run): Generator<Uint8Array, void, void> {
   const capture = run.capture()
   try {
@@ -59,18 +63,4 @@ function bitsOf({ bits, count }: KeptSet, sampleCount: number): Uint8Array {
 
 function* cut(bytes: Uint8Array): Generator<Uint8Array, void, void> {
   for (let start = 0; start < bytes.length; start += PIECE_BYTES) yield bytes.subarray(start, start + PIECE_BYTES)
-}
-
-/** A run is unseen and unselected where it starts: blocks of which nothing is known cost a byte. */
-function* encodeBlock(columns: StatisticsColumns): Generator<Uint8Array, void, void> {
-  const { observations, timesKept, metrics } = columns
-  const isEmpty =
-    [observations, timesKept].every((counts) => counts.every((count) => count === 0)) &&
-    metrics.every((values) => values.every(Number.isNaN))
-  if (isEmpty) {
-    yield Uint8Array.of(0)
-    return
-  }
-  yield Buffer.concat([Uint8Array.of(1), ...COLUMNS.map((name) => bytesOf(columns[name]))])
-  yield* cut(Buffer.concat(metrics.map(bytesOf)))
 }

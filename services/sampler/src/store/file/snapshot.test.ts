@@ -4,7 +4,14 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { ByteStream } from '../../runs/ports.js'
 import { Damage } from './file-errors.js'
-import { MAX_FRAME_BYTES, readImage, readSnapshotHeader, type SnapshotHeader, writeSnapshot } from './snapshot.js'
+import {
+  MAX_FRAME_BYTES,
+  readImage,
+  readSnapshotHeader,
+  type SnapshotHeader,
+  SYNC_FRAMES,
+  writeSnapshot,
+} from './snapshot.js'
 import { edit, recordPlace } from './testing/record-folder.js'
 import { systemError } from './testing/scripted-disk.js'
 import { removeTemporaryFolders } from './testing/temporary-folder.js'
@@ -61,6 +68,15 @@ describe('a snapshot', () => {
       '00000000' + '15c7d1da',
     ]
     expect((await readFile(path)).toString('hex')).toBe(expected.join(''))
+  })
+
+  it('is synced as it is written, so that the sync of a journal beside it never waits for much', async () => {
+    const place = await recordPlace()
+    const frames = 2 * SYNC_FRAMES + 1
+    await write(place, [new Uint8Array(frames * MAX_FRAME_BYTES)])
+    const calls = place.disk.calls.map(({ operation }) => operation)
+    const four = [...Array(SYNC_FRAMES).fill('append'), 'sync']
+    expect(calls.slice(calls.indexOf('append'))).toEqual([...four, ...four, 'append', 'append', 'sync', 'close'])
   })
 
   it('takes an image in pieces of any size, whose memory may be used again', async () => {

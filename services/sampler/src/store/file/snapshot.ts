@@ -13,6 +13,9 @@ const FRAME_HEADER_BYTES = 8
 /** Most bytes of an image in one frame. */
 export const MAX_FRAME_BYTES = 0x10_0000
 
+/** Whole frames that are synced at once: the sync of a journal on the same disk waits for what else is to be written, and so for no more than that. */
+export const SYNC_FRAMES = 4
+
 /** What a snapshot says of itself. */
 export interface SnapshotHeader {
   readonly serial: number
@@ -110,6 +113,7 @@ class FrameWriter {
   readonly #file: DiskFile
   readonly #data = Buffer.allocUnsafeSlow(MAX_FRAME_BYTES)
   #filled = 0
+  #unsyncedFrames = 0
   #checksum: number
   /** What is to be written before the data. */
   #pieces: Uint8Array[]
@@ -141,6 +145,9 @@ class FrameWriter {
     this.#closeFrame()
     await this.#file.append(this.#pieces)
     this.#pieces = []
+    if (++this.#unsyncedFrames < SYNC_FRAMES) return
+    await this.#file.sync()
+    this.#unsyncedFrames = 0
   }
 
   #closeFrame(): void {

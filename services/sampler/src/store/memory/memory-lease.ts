@@ -2,7 +2,7 @@ import type { RunLease, Snapshot } from '../../runs/ports.js'
 import type { RunEvent } from '../../runs/run-event.js'
 import { StoreError } from '../../runs/store-error.js'
 import type { MemoryRecord } from './memory-record.js'
-import { piecesOf, readSnapshot } from './saved-image.js'
+import { SavedImage } from './saved-image.js'
 
 /** What is in memory is as durable as it will be. */
 const DURABLE = Promise.resolve()
@@ -42,14 +42,14 @@ export class MemoryLease implements RunLease {
 
   async saveSnapshot(snapshot: Snapshot): Promise<void> {
     this.#checkHeld()
-    const saved = await readSnapshot(snapshot, this.#position)
+    const saved = await SavedImage.read(snapshot, this.#position, this.#record.takeSpare())
     this.#checkHeld()
     this.#record.save(saved)
   }
 
   async *readEpochStart(epoch: number): AsyncGenerator<Uint8Array> {
     const saved = this.#record.epochStarts.find(({ epochStart }) => epochStart === epoch)
-    if (saved) return yield* piecesOf(saved)
+    if (saved) return yield* saved.stream()
     const kept = this.epochStarts.join(', ') || 'none'
     throw new StoreError(
       'NOT_FOUND',
@@ -70,7 +70,9 @@ export class MemoryLease implements RunLease {
   }
 
   async release(): Promise<void> {
-    if (this.#record.holder === this) this.#record.holder = undefined
+    if (this.#record.holder !== this) return
+    this.#record.holder = undefined
+    this.#record.takeSpare() // No image comes for a while: the memory is for others.
   }
 
   #checkRead(): void {

@@ -1,6 +1,7 @@
 import type { RunEvent } from '../../runs/run-event.js'
 import { keptEpochStarts, obsoleteSnapshots } from '../obsolete-snapshots.js'
 import type { SavedImage } from './saved-image.js'
+import { SparePieces } from './spare-pieces.js'
 
 /** The record of one run: its snapshots, and the events after the newest. */
 export class MemoryRecord {
@@ -12,6 +13,8 @@ export class MemoryRecord {
   /** Events of the run that are kept no more: a snapshot covers them. */
   #dropped = 0
   #events: RunEvent[] = []
+  /** Of one image at most. */
+  #spare = new SparePieces()
 
   /** `epochStarts`: how many of them are kept. */
   constructor(epochStarts: number) {
@@ -45,7 +48,15 @@ export class MemoryRecord {
     const saved = [...this.#snapshots, image]
     const obsolete = new Set(obsoleteSnapshots(saved, this.#epochStarts))
     this.#snapshots = saved.filter((snapshot) => !obsolete.has(snapshot))
+    for (const snapshot of obsolete) this.#spare = new SparePieces(snapshot.giveUp())
     this.#events = this.#events.slice(image.position - this.#dropped)
     this.#dropped = image.position
+  }
+
+  /** What memory there is for the next image. It is the caller's from then on. */
+  takeSpare(): SparePieces {
+    const spare = this.#spare
+    this.#spare = new SparePieces()
+    return spare
   }
 }

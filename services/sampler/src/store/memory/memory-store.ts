@@ -2,7 +2,7 @@ import type { OpenedRecord, RecordGlance, RunLease, RunStore, Snapshot } from '.
 import { StoreError } from '../../runs/store-error.js'
 import { MemoryLease } from './memory-lease.js'
 import { MemoryRecord } from './memory-record.js'
-import { piecesOf, readSnapshot, type SavedImage } from './saved-image.js'
+import { SavedImage } from './saved-image.js'
 
 export interface MemoryStoreSettings {
   /** Epoch starts kept of each run. */
@@ -29,7 +29,7 @@ export class MemoryStore implements RunStore {
   }
 
   /**
-   * The images that are kept and the one being saved, and the reports of an epoch in which every sample is observed once. Besides these there are
+   * The images that are kept and the one being saved, whose memory stays for the next, and the reports of an epoch in which every sample is observed once. Besides these there are
    * about 300 bytes for each report.
    */
   recordBytes(sampleCount: number, metricCount: number): number {
@@ -49,7 +49,7 @@ export class MemoryStore implements RunStore {
     this.#coming.add(runId)
     try {
       const record = new MemoryRecord(this.#epochStarts)
-      for await (const snapshot of snapshots) record.save(await readSnapshot(snapshot, 0))
+      for await (const snapshot of snapshots) record.save(await SavedImage.read(snapshot, 0))
       if (!record.newest) throw new Error(`run "${runId}" came without a snapshot: a record starts with one`)
       this.#records.set(runId, record)
       return new MemoryLease(runId, record, ++this.#lastFence, 0)
@@ -62,14 +62,14 @@ export class MemoryStore implements RunStore {
     const record = this.#find(runId)
     const newest = record.newest as SavedImage
     const lease = new MemoryLease(runId, record, ++this.#lastFence, newest.position)
-    return { lease, image: piecesOf(newest), events: lease.readEvents() }
+    return { lease, image: newest.stream(), events: lease.readEvents() }
   }
 
   async glance(runId: string): Promise<RecordGlance> {
     const record = this.#find(runId)
     const newest = record.newest as SavedImage
     const epochStarts = record.epochStarts.map(({ epochStart }) => epochStart as number)
-    return { image: piecesOf(newest), hasEvents: record.end > newest.position, epochStarts }
+    return { image: newest.stream(), hasEvents: record.end > newest.position, epochStarts }
   }
 
   async remove(runId: string): Promise<void> {
