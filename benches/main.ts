@@ -29,11 +29,11 @@ const benches: readonly Bench[] = [
 const folder = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
 const USAGE = `npm run bench -- NAME... [options]
-${benches.map(({ name, description }) => `  ${name.padEnd(16)} ${description}`).join('\n')}
+${benches.map(({ name, description }) => `  ${name.padEnd(17)} ${description}`).join('\n')}
   all              all of them
   page             writes docs/benchmarks.md from the results in --out (--docs DIR: another folder)
 
-  --rounds N       measure everything so often, by turns (9)
+  --rounds N       how often everything is measured, by turns (9)
   --seed N         seed of the run and its losses (1)
   --disk DIR       folder on the disk that is to be measured (.cache); a folder in memory says nothing
   --out DIR        folder for the results, NAME.json each (benches/results)

@@ -123,6 +123,7 @@ function tableOf(rows: readonly Row[]): string {
 export const interference: Bench = {
   name: 'interference',
   description: 'time to the acknowledgement of a report, idle and while another run of 14 M samples plans epochs',
+  goal: 'a p99 while the other run plans of at most 2 times that of idle',
   async run(settings: BenchSettings): Promise<BenchOutcome> {
     const sizes = settings.sizes ?? [settings.quick ? 40_000 : SIZE]
     const program = await bundleService(settings.dataDir)

@@ -19,6 +19,7 @@ afterAll(async () => {
 const bench = (name: string): Bench => ({
   name,
   description: `what ${name} takes`,
+  goal: `little of ${name}`,
   run: () => Promise.reject(new Error('not run')),
 })
 const benches = ['selection', 'reports', 'disk'].map(bench)
@@ -46,7 +47,8 @@ describe.runIf(existsSync(python) || process.env.KEEPSET_REQUIRE_PYTHON)('writeP
     expect(text).toContain('What disk takes.\n')
     expect(text).toContain('on 2026-11-26 with `npm run bench -- disk --rounds 3 --sizes 5,6`, 3 rounds.')
     expect(text).toContain(`All on ${describeMachine().processor}, `)
-    expect(text).toMatch(/\| disk \|\n$/)
+    expect(text).toContain('Goal: little of disk.\n')
+    expect(text).toMatch(/\| disk \|\n\nNot measured: selection, reports.\n$/)
   })
 
   it('draws plots, the same again', async () => {

@@ -49,7 +49,7 @@ function commandOf(name: string, { rounds, seed, syncMs, sizes, quick }: Result[
 }
 
 function sectionOf(
-  { name, description }: Bench,
+  { name, description, goal }: Bench,
   result: Result,
   plot: string | undefined,
   machine: Machine | undefined,
@@ -62,6 +62,7 @@ function sectionOf(
   const parts = [
     `## ${name}`,
     `${description[0]?.toUpperCase()}${description.slice(1)}.`,
+    goal && `Goal: ${goal}.`,
     measured + own,
     warning,
     image,
@@ -101,7 +102,8 @@ export async function writePage(benches: readonly Bench[], results: string, docs
     parts.push(sectionOf(bench, result, plot, machine))
   }
   const path = join(docs, 'benchmarks.md')
-  await writeFile(path, `${parts.join('\n\n')}\n`)
   const missing = benches.filter((bench) => !found.has(bench)).map(({ name }) => name)
+  if (missing.length > 0) parts.push(`Not measured: ${missing.join(', ')}.`)
+  await writeFile(path, `${parts.join('\n\n')}\n`)
   return missing.length > 0 ? `${path}, without ${missing.join(', ')}: not measured yet` : path
 }

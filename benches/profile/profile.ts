@@ -4,7 +4,7 @@ import { ReportedRun } from '../reports/reported-run.js'
 import type { Bench, BenchOutcome, BenchSettings } from '../support/bench.js'
 import { byTurns } from '../support/by-turns.js'
 import { samplerChannel } from '../support/channel.js'
-import { quantile } from '../support/summary.js'
+import { median } from '../support/summary.js'
 import { short, table } from '../support/table.js'
 import { ProfiledProcess } from './profiled-process.js'
 import { type Shares, sharesOf } from './shares.js'
@@ -66,14 +66,9 @@ async function measure(
 function tableOf(rows: readonly Row[]): string {
   const body = rows.flatMap(({ batchSize, ranks, ways }) =>
     (['memory', 'file'] as const).map((store) => {
-      const medians = COLUMNS.map((part) =>
-        quantile(
-          ways[store].map((shares) => shares[part] ?? 0),
-          0.5,
-        ),
-      )
+      const medians = COLUMNS.map((part) => median(ways[store].map((shares) => shares[part] ?? 0)))
       const all = ways[store].map((shares) => Object.values(shares).reduce((sum, value) => sum + value, 0))
-      return [`${store} store`, String(batchSize), String(ranks), short(quantile(all, 0.5)), ...medians.map(short)]
+      return [`${store} store`, String(batchSize), String(ranks), short(median(all)), ...medians.map(short)]
     }),
   )
   return table(['µs of the main thread a report', 'batch', 'ranks', 'all', ...COLUMNS], body)

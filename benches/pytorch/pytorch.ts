@@ -42,6 +42,7 @@ function rowOf({ step_ms, batch_size, rounds }: Shape): string[] {
 export const pytorch: Bench = {
   name: 'pytorch',
   description: "a PyTorch loop's time for report(), and for whole epochs at prune rate 0 (needs npm test's Python)",
+  goal: 'at most 1.01 at steps of 10 ms and more, and `report()` at most 50 µs',
   async run({ rounds, quick, dataDir }: BenchSettings): Promise<BenchOutcome> {
     const python = folder('../../clients/python/.venv/bin/python')
     if (!existsSync(python)) throw new Error(`${python} is missing: npm test makes it`)

@@ -84,6 +84,7 @@ async function timeProcess(dataDir: string, ask: boolean): Promise<{ listening: 
 export const recovery: Bench = {
   name: 'recovery',
   description: 'time from opening a store, and from the start of a process, to the first plan answered again',
+  goal: 'at most 2 s',
   async run({ rounds, seed, dataDir, quick }: BenchSettings): Promise<BenchOutcome> {
     const sampleCount = quick ? 10_000 : 1_280_000
     const record = join(dataDir, 'record')

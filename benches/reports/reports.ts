@@ -80,6 +80,7 @@ function tableOf(rows: readonly Row[]): string {
 export const reports: Bench = {
   name: 'reports',
   description: 'reports over gRPC by ranks and batch size, against bare gRPC and TCP with as many bytes',
+  goal: 'with the file store, batch 256 and 64 in flight at least 0.8 of the reports of the echo',
   async run(settings: BenchSettings): Promise<BenchOutcome> {
     const batchSizes = settings.quick ? [256] : BATCH_SIZES
     const run = await ReportedRun.open(await bundleService(settings.dataDir), settings.dataDir)

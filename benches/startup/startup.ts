@@ -24,6 +24,7 @@ async function timeService(program: string): Promise<number> {
 export const startup: Bench = {
   name: 'startup',
   description: 'from the start of a sampler process to the first answer, against a Node that does nothing',
+  goal: 'at most 300 ms',
   async run({ rounds, dataDir }: BenchSettings): Promise<BenchOutcome> {
     const program = await bundleService(dataDir)
     const measured = await byTurns(rounds, {

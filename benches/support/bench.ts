@@ -27,5 +27,7 @@ export interface BenchOutcome {
 export interface Bench {
   readonly name: string
   readonly description: string
+  /** What it should come to, to be shown with what it comes to. */
+  readonly goal?: string
   run(settings: BenchSettings): Promise<BenchOutcome>
 }

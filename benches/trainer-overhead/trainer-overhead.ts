@@ -70,6 +70,7 @@ async function measureRound(models: readonly [Parts, Parts], sampler: SampledTra
 export const trainerOverhead: Bench = {
   name: 'trainer-overhead',
   description: "the TensorFlow.js trainer's time of an epoch at prune rate 0, against its loop without a sampler",
+  goal: 'a ratio of at most 1.01',
   async run({ rounds, seed, quick, dataDir }: BenchSettings): Promise<BenchOutcome> {
     const data = readDataSet(bundledDataDirectory)
     const train = quick ? takeFirst(data.train, QUICK_IMAGES) : data.train
