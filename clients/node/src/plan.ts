@@ -154,7 +154,7 @@ function columnsOf(metrics: MetricValues, count: number): MetricColumn[] {
 }
 
 function nameOf(value: unknown): unknown {
-  return value?.constructor.name ?? value
+  return value?.constructor?.name ?? (value === null ? null : typeof value)
 }
 
 /** The length of what may be no array, for the text of an error; what it is, where it has none. */

@@ -54,6 +54,11 @@ export class ReportQueue {
     return this.#reports[index]
   }
 
+  /** Whether a report finds room that nobody was given. */
+  get hasFreeSlot(): boolean {
+    return this.#reports.length + this.#keptForTurn.size < this.limit
+  }
+
   /** Throws the error that the queue has failed with, if it has. */
   check(): void {
     if (this.#failure) throw this.#failure
@@ -117,7 +122,7 @@ export class ReportQueue {
       if (waiter) this.#keptForTurn.delete(waiter)
       return
     }
-    if (this.#hasFreeSlot()) return
+    if (this.hasFreeSlot) return
     throw new QueueFullError(
       'RESOURCE_EXHAUSTED',
       `${this.limit} reports wait to be sent or acknowledged: take batches from plan.batches() or await run.room() before report(), or raise reportQueueLimit.`,
@@ -136,7 +141,7 @@ export class ReportQueue {
 
   /** Admits those who wait, in their order, while there is room. */
   #wake(): void {
-    while (this.#hasFreeSlot()) {
+    while (this.hasFreeSlot) {
       const waiter = this.#waiters.shift()
       if (!waiter) return
       this.#admit(waiter)
@@ -152,9 +157,5 @@ export class ReportQueue {
       })
     }
     waiter.resolve()
-  }
-
-  #hasFreeSlot(): boolean {
-    return this.#reports.length + this.#keptForTurn.size < this.limit
   }
 }

@@ -173,6 +173,22 @@ describe('ReportSender', () => {
     expect(sender.queue.length).toBe(0)
   })
 
+  it('writes at once for who waits while the last room is given to another', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const { sender } = await startSender((call, one) => acknowledge(call, one), { reportQueueLimit: 2 })
+    sender.send(report(1))
+    while (sender.queue.length > 0) await turn()
+    sender.send(report(2)) // The stream is open: it lies.
+    const written = vi.spyOn(sender.queue, 'at')
+    const first = sender.room()
+    const second = sender.room()
+    expect(written).toHaveBeenCalled()
+    await first
+    sender.send(report(3))
+    await second
+    await sender.flush()
+  })
+
   it('opens no stream for reports that were given up before their turn', async () => {
     const { sender, received } = await startSender((call, one) => acknowledge(call, one))
     const reason = new PreconditionError('FAILED_PRECONDITION', 'closed')

@@ -108,7 +108,7 @@ export class ReportSender {
 
   #makeRoom(): void {
     this.signal.throwIfAborted()
-    if (this.queue.length >= this.queue.limit) this.#write()
+    if (!this.queue.hasFreeSlot) this.#write()
   }
 
   #openStream(): ReportStream {

@@ -139,6 +139,8 @@ describe('Run', () => {
     const wrong: [unknown, string][] = [
       [[1, 2], 'Array'],
       [undefined, 'undefined'],
+      [null, 'null'],
+      [Object.create(null), 'object'],
       [{ indices: [1, 2] }, 'Object'],
     ]
     for (const [batch, name] of wrong) {

@@ -1,4 +1,7 @@
-/** Bytes for small arrays of which thousands come and go each second: many share one buffer, since each buffer costs the collector as much as its bytes do. */
+/**
+ * Bytes for small arrays of which thousands come and go each second: many share one buffer, since each buffer costs the collector
+ * as much as its bytes do. For arrays that are soon done with: the last one of a buffer keeps all of it.
+ */
 export class Slab {
   readonly #bytes: number
   #buffer = new ArrayBuffer(0)

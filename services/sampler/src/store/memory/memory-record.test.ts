@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { LossesReported } from '../../runs/run-event.js'
 import { MemoryRecord } from './memory-record.js'
 import { SavedImage } from './saved-image.js'
 
@@ -37,6 +38,25 @@ describe('MemoryRecord', () => {
     for (const fill of [1, 2, 3]) await save(record, fill)
     expect(await bytesOf(unread)).toEqual([0, 0, 0, 0])
     expect(first.giveUp()).toBeDefined()
+  })
+
+  it.each([[], [0, 3]])('keeps no more memory for a report than its arrays have, metrics %j', (...places) => {
+    const record = new MemoryRecord(EPOCH_STARTS)
+    const slab = new ArrayBuffer(0x40000)
+    const report: LossesReported = {
+      ...{ type: 'losses_reported', time: 1, epoch: 2, rank: 3, sequence: 4 },
+      indices: new Uint32Array(slab, 400, 3).fill(7),
+      losses: new Float32Array(slab, 800, 3).fill(0.5),
+      ...(places.length > 0
+        ? { metrics: places.map((metric) => ({ metric, values: new Float32Array(slab, 1200, 3).fill(metric) })) }
+        : {}),
+    }
+    record.append(report)
+    const kept = record.eventAt(0) as LossesReported
+    expect(kept).toEqual(report)
+    const arrays = [kept.indices, kept.losses, ...(kept.metrics ?? []).map(({ values }) => values)]
+    const held = [...new Set(arrays.map(({ buffer }) => buffer))].reduce((sum, { byteLength }) => sum + byteLength, 0)
+    expect(held).toBe(4 * 3 * arrays.length)
   })
 
   it('gives it away once', async () => {

@@ -2,6 +2,7 @@ import type { RunEvent } from '../../runs/run-event.js'
 import { keptEpochStarts, obsoleteSnapshots } from '../obsolete-snapshots.js'
 import type { SavedImage } from './saved-image.js'
 import { SparePieces } from './spare-pieces.js'
+import { withOwnArrays } from './with-own-arrays.js'
 
 /** The record of one run: its snapshots, and the events after the newest. */
 export class MemoryRecord {
@@ -41,7 +42,7 @@ export class MemoryRecord {
   }
 
   append(event: RunEvent): void {
-    this.#events.push(event)
+    this.#events.push(withOwnArrays(event))
   }
 
   save(image: SavedImage): void {
