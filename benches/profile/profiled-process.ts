@@ -40,7 +40,10 @@ export class ProfiledProcess {
   /** Sends the signal, and waits for the file that answers it. */
   async #signal(answer: string): Promise<void> {
     this.service.signal('SIGUSR2')
-    while (!existsSync(answer)) await delay(5)
+    while (!existsSync(answer)) {
+      if (this.service.hasEnded) throw new Error('the sampler that is profiled has ended')
+      await delay(5)
+    }
   }
 
   stop(): Promise<void> {

@@ -48,8 +48,12 @@ export class LineChild {
     await this.#ended()
   }
 
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
   async #ended(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+    if (!this.hasEnded) await once(this.#child, 'exit')
     this.#lines.close()
   }
 }

@@ -53,6 +53,10 @@ export class ServiceProcess {
     return { now: kibibytes('VmRSS') * 1024, most: kibibytes('VmHWM') * 1024 }
   }
 
+  get hasEnded(): boolean {
+    return this.#child.hasEnded
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.signal(signal)
   }
