@@ -183,7 +183,7 @@ def test_one_of_several_acknowledgements_that_is_out_of_order_fails_the_run() ->
         plan = run.plan_epoch(0)
         for index in range(2):
             plan.report([index], [0.0])
-        with pytest.raises(InternalError, match="acknowledged report 7 .* when report 2 of epoch 0"):
+        with pytest.raises(InternalError, match=r"acknowledged report 7 .* when report 2 of epoch 0"):
             run.flush()
 
 
