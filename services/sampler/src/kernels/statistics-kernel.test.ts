@@ -49,8 +49,12 @@ it('takes in reports as SampleStatistics does, epoch for epoch, also while a cap
           expect(isEqual(...both)).toBe(true)
         }
         const [a, b] = captures.map((capture) => capture.read(IN_MEMORY_FROM))
-        expect(a).toEqual(b)
-        if (a) expect([...a.observations].every((count) => count === 0)).toBe(true)
+        for (const name of ['mean', 'variance', 'lastLoss', 'observations', 'timesKept'] as const) {
+          // By their bytes: to compare so many numbers one by one takes a hundred times as long.
+          const [bytes, same] = [a, b].map((columns) => columns && Buffer.from(columns[name].buffer))
+          expect(bytes && same?.equals(bytes)).not.toBe(false)
+        }
+        if (a) expect(a.observations.every((count) => count === 0)).toBe(true)
       },
     ),
     { numRuns: 60 },
