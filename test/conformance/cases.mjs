@@ -174,6 +174,23 @@ export const cases = [
     spec: { sampleCount: 300, seed: '40', pruneRate: 0.5, totalEpochs: 60, tailEpochs: 1, positionMultiple: 16, ucb: {} },
     worlds: [2, 3, 5, 8, 1], losses: 'fine', batch: 32 },
 
+  // order_dp
+  { name: 'order-dp-defaults', description: 'order_dp at its defaults: a pool of floor(sqrt(k N)), four world sizes',
+    spec: { sampleCount: 100, seed: '49', pruneRate: 0.5, selectionPeriod: 1, orderDp: {} },
+    worlds: [1, 2, 3, 5, 8], losses: 'fine' },
+  { name: 'order-dp-ties', description: 'order_dp: five distinct losses, ties at every threshold inside the pool',
+    spec: { sampleCount: 120, seed: '50', pruneRate: 0.7, selectionPeriod: 1, orderDp: { poolRate: 0.6 } },
+    worlds: [1, 2, 3, 5, 8, 1], losses: 'few' },
+  { name: 'order-dp-unseen', description: 'order_dp: a third of the samples is never reported: those in the pool come first',
+    spec: { sampleCount: 90, seed: '51', pruneRate: 0.5, selectionPeriod: 1, orderDp: {} },
+    worlds: alone(5), reports: 'thirds' },
+  { name: 'order-dp-small-pool', description: 'order_dp: a pool_rate below the kept share: the pool is the kept set, as random draws it, and nothing is drawn from the ties stream',
+    spec: { sampleCount: 60, seed: '52', pruneRate: 0.3, selectionPeriod: 1, orderDp: { poolRate: 0.2 } },
+    worlds: alone(4), losses: 'few' },
+  { name: 'order-dp-whole-pool', description: 'order_dp: pool_rate 1: the largest last losses of all, zeros of both signs tie',
+    spec: { sampleCount: 64, seed: '53', pruneRate: 0.5, selectionPeriod: 1, orderDp: { poolRate: 1 } },
+    worlds: alone(4), losses: 'zeros' },
+
   // Ranks
   { name: 'pad-multiple', description: 'PAD with position_multiple 4: copies of the first sample of each rank, reported as repeats',
     spec: { sampleCount: 37, seed: '41', pruneRate: 0.3, selectionPeriod: 1, shardMode: 'SHARD_MODE_PAD', positionMultiple: 4, epsilonGreedy: {} },

@@ -12,7 +12,7 @@ import { MemoryStore } from '../../services/sampler/src/store/memory/memory-stor
 import { type LossJson, VECTORS, type Vector, type VectorEpoch } from './make-vectors.mjs'
 import type { SpecJson } from './oracle.mjs'
 
-const policyCases = ['full', 'staticRandom', 'random', 'epsilonGreedy', 'ucb'] as const
+const policyCases = ['full', 'staticRandom', 'random', 'epsilonGreedy', 'ucb', 'orderDp'] as const
 const enumNumbers: Record<string, number> = {
   SHARD_MODE_PAD: 1,
   SHARD_MODE_DROP: 2,

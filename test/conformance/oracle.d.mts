@@ -15,6 +15,7 @@ export interface SpecJson {
   random?: Record<string, never>
   epsilonGreedy?: { epsilon?: number; alpha?: number; initial?: InitialJson }
   ucb?: { c?: number; alpha?: number; initial?: InitialJson }
+  orderDp?: { poolRate?: number }
 }
 
 type InitialJson = 'INITIAL_STATISTICS_FIRST_LOSS' | 'INITIAL_STATISTICS_ZERO'

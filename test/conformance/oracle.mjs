@@ -145,6 +145,13 @@ function select(spec, epoch, pruneRate, statistics) {
     const others = all.filter((index) => !taken.includes(index))
     return [...taken, ...choose(open('explore'), explored, others)].sort(ascending)
   }
+  if (spec.orderDp) {
+    const rate = spec.orderDp.poolRate || Math.sqrt(k / spec.sampleCount)
+    const pool = choose(open('draw'), Math.max(k, share(rate, spec.sampleCount)), all)
+    const of = (list) => pool.map((index) => list[index])
+    const losses = statistics.map((statistic) => statistic.last)
+    return top(k, of(losses), of(seen), open('ties')).map((place) => pool[place])
+  }
   const c = fround(spec.ucb.c ?? 1)
   const scores = statistics.map(({ mean, variance }) => fround(mean + fround(c * variance)))
   return top(k, scores, seen, open('ties'))
@@ -209,11 +216,11 @@ export class OracleRun {
   /** spec: RunSpec as proto3 JSON. */
   constructor(spec) {
     this.#spec = spec
-    this.#statistics = Array.from({ length: spec.sampleCount }, () => ({ mean: 0, variance: 0, seen: false }))
+    this.#statistics = Array.from({ length: spec.sampleCount }, () => ({ mean: 0, variance: 0, seen: false, last: 0 }))
   }
 
   get statistics() {
-    return this.#statistics
+    return this.#statistics.map(({ last, ...statistic }) => statistic)
   }
 
   get progress() {
@@ -260,7 +267,8 @@ export class OracleRun {
       } else {
         this.#observed.add(index)
         this.#progress.observations += 1
-        this.#statistics[index] = observe(this.#statistics[index], losses[at], alpha ?? 0.8, initial)
+        const observed = observe(this.#statistics[index], losses[at], alpha ?? 0.8, initial)
+        this.#statistics[index] = { ...observed, last: losses[at] }
       }
     })
   }

@@ -27,6 +27,8 @@ export {
   full,
   type InitialStatistics,
   type MovingStatisticsOptions,
+  type OrderDpOptions,
+  orderDp,
   type Policy,
   random,
   staticRandom,

@@ -2,7 +2,7 @@ import { Run, type RunSpec, RunState } from '@keepset/proto'
 import { describe, expect, it } from 'vitest'
 import { InternalError, InvalidArgumentError } from './errors.js'
 import { runFromWire, specToWire } from './mapping.js'
-import { epsilonGreedy, full, type Policy, random, staticRandom, ucb } from './policies.js'
+import { epsilonGreedy, full, orderDp, type Policy, random, staticRandom, ucb } from './policies.js'
 import type { CreateRunOptions } from './run-settings.js'
 
 describe('specToWire', () => {
@@ -52,6 +52,8 @@ describe('runFromWire', () => {
     random(),
     epsilonGreedy({ epsilon: 0.3, initial: 'zero' }),
     ucb({ c: 0, alpha: 0.1 }),
+    orderDp(),
+    orderDp({ poolRate: 0.7 }),
   ])('reads back what was asked for: $kind', (policy) => {
     const asked = {
       sampleCount: 9,

@@ -72,8 +72,13 @@ function policyToWire(policy: Policy): NonNullable<WireSpec['policy']> {
       return { $case: 'epsilonGreedy', value: { epsilon: policy.epsilon, ...statisticsToWire(policy.kind, policy) } }
     case 'ucb':
       return { $case: 'ucb', value: { c: policy.c, ...statisticsToWire(policy.kind, policy) } }
+    case 'order_dp':
+      return { $case: 'orderDp', value: { poolRate: policy.poolRate } }
     default:
-      throw invalid('spec.policy', 'is required: one of full(), staticRandom(), random(), epsilonGreedy(), ucb()')
+      throw invalid(
+        'spec.policy',
+        'is required: one of full(), staticRandom(), random(), epsilonGreedy(), ucb(), orderDp()',
+      )
   }
 }
 
@@ -150,6 +155,8 @@ function policyFromWire(policy: WireSpec['policy']): Policy {
       }
     case 'ucb':
       return { kind: 'ucb', ...given({ c: policy.value.c }), ...statisticsFromWire(policy.value) }
+    case 'orderDp':
+      return { kind: 'order_dp', ...given({ poolRate: policy.value.poolRate || undefined }) }
     default:
       throw unreadable('a policy that this library does not know')
   }

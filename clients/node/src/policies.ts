@@ -1,13 +1,14 @@
 /** How the moving statistics of a sample start: from its first loss, or from mean 0 and variance 0. */
 export type InitialStatistics = 'first_loss' | 'zero'
 
-/** The rule that chooses the kept set. Make one with {@link full}, {@link staticRandom}, {@link random}, {@link epsilonGreedy} or {@link ucb}. */
+/** The rule that chooses the kept set. Make one with {@link full}, {@link staticRandom}, {@link random}, {@link epsilonGreedy}, {@link ucb} or {@link orderDp}. */
 export type Policy =
   | { readonly kind: 'full' }
   | { readonly kind: 'static_random' }
   | { readonly kind: 'random' }
   | ({ readonly kind: 'epsilon_greedy' } & EpsilonGreedyOptions)
   | ({ readonly kind: 'ucb' } & UcbOptions)
+  | ({ readonly kind: 'order_dp' } & OrderDpOptions)
 
 /** Settings of the moving statistics that both loss-driven policies use. */
 export interface MovingStatisticsOptions {
@@ -27,6 +28,12 @@ export interface EpsilonGreedyOptions extends MovingStatisticsOptions {
 export interface UcbOptions extends MovingStatisticsOptions {
   /** Weight of the variance. At least 0, finite. Default 1. */
   readonly c?: number
+}
+
+/** Settings of {@link orderDp}. */
+export interface OrderDpOptions {
+  /** Share of the data set that is drawn as the pool. Range (0, 1]. Default: the square root of the share that is kept. */
+  readonly poolRate?: number
 }
 
 /** Keeps every sample in every epoch: the baseline. The prune rate must be 0. */
@@ -69,4 +76,15 @@ export function epsilonGreedy(options: EpsilonGreedyOptions = {}): Policy {
  */
 export function ucb(options: UcbOptions = {}): Policy {
   return { kind: 'ucb', ...options }
+}
+
+/**
+ * The k samples with the largest last loss in a pool that is drawn uniformly without replacement at each selection.
+ *
+ * The pool has floor(poolRate N) samples, at least k. Samples never reported rank before all others.
+ *
+ * Source: OrderDP, ICLR 2026.
+ */
+export function orderDp(options: OrderDpOptions = {}): Policy {
+  return { kind: 'order_dp', ...options }
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from keepset import client, policies
 from keepset.client import connect
 from keepset.client.errors import KeepsetError
-from keepset.policies import UCB, EpsilonGreedy, Full, Policy, Random, StaticRandom
+from keepset.policies import UCB, EpsilonGreedy, Full, OrderDP, Policy, Random, StaticRandom
 
 if TYPE_CHECKING:
     from keepset import scores
@@ -31,6 +31,7 @@ __all__ = [
     "Full",
     "InfiniteSampler",
     "KeepsetError",
+    "OrderDP",
     "Policy",
     "Random",
     "Sampler",

@@ -68,10 +68,23 @@ class UCB:
     """How the statistics start."""
 
 
-Policy = Full | StaticRandom | Random | EpsilonGreedy | UCB
+@dataclass(frozen=True, kw_only=True)
+class OrderDP:
+    """The k samples with the largest last loss in a pool that is drawn uniformly without replacement at each selection.
+
+    The pool has floor(pool_rate N) samples, at least k.
+
+    Source: OrderDP, ICLR 2026.
+    """
+
+    pool_rate: float | None = None
+    """Share of the data set that is drawn as the pool. Range (0, 1]. None: the square root of the share kept."""
+
+
+Policy = Full | StaticRandom | Random | EpsilonGreedy | UCB | OrderDP
 """Any of the policies."""
 
 
 def follows_losses(policy: Policy) -> bool:
     """Whether a policy chooses by the losses that are reported."""
-    return isinstance(policy, (EpsilonGreedy, UCB))
+    return isinstance(policy, (EpsilonGreedy, UCB, OrderDP))

@@ -27,7 +27,7 @@ from keepset.client import (
     UnavailableError,
     connect,
 )
-from keepset.policies import UCB, EpsilonGreedy, Full, Policy, Random, StaticRandom
+from keepset.policies import UCB, EpsilonGreedy, Full, OrderDP, Policy, Random, StaticRandom
 from support.cutting_proxy import CuttingProxy
 from support.sampler_process import SamplerProcess
 
@@ -57,6 +57,8 @@ def train(plan: Plan, batch_size: int = 10) -> int:
         UCB(c=2.5, alpha=0.75, initial="zero"),
         EpsilonGreedy(),
         UCB(),
+        OrderDP(pool_rate=0.7),
+        OrderDP(),
     ],
 )
 def test_settings_come_back_as_they_were_given(client: Client, run_id: str, policy: Policy) -> None:

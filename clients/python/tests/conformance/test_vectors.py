@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from keepset.client import Client, Plan, connect
-from keepset.policies import UCB, EpsilonGreedy, Full, Policy, Random, StaticRandom
+from keepset.policies import UCB, EpsilonGreedy, Full, OrderDP, Policy, Random, StaticRandom
 from support.sampler_process import REPOSITORY, SamplerProcess
 
 VECTORS = sorted((REPOSITORY / "test/conformance/vectors").glob("*.json"))
@@ -25,6 +25,7 @@ POLICIES = {
     "random": Random,
     "epsilonGreedy": EpsilonGreedy,
     "ucb": UCB,
+    "orderDp": OrderDP,
 }
 
 
@@ -39,6 +40,8 @@ def policy_of(spec: dict[str, Any]) -> Policy:
     options = dict(spec[name])
     if "initial" in options:
         options["initial"] = options["initial"].removeprefix("INITIAL_STATISTICS_").lower()
+    if "poolRate" in options:
+        options["pool_rate"] = options.pop("poolRate")
     return POLICIES[name](**options)
 
 

@@ -59,7 +59,7 @@ const groups: Readonly<Record<string, readonly Flag[]>> = {
     number('weightDecay', 'factor', 'L2 penalty on the weights, 0 to 1'),
   ],
   'Pruning:': [
-    text('policy', 'name', 'full, static_random, random, epsilon_greedy or ucb'),
+    text('policy', 'name', 'full, static_random, random, epsilon_greedy, ucb or order_dp'),
     number('pruneRate', 'share', 'share of the images left out, 0 up to but not including 1', '0.5, and 0 for full'),
     number('epsilon', 'share', 'epsilon_greedy: share of the kept set drawn at random, 0 to 1', '0.1'),
     number('alpha', 'weight', 'epsilon_greedy and ucb: weight of a new loss, above 0 and at most 1', '0.8'),

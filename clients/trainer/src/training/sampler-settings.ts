@@ -1,4 +1,13 @@
-import { type CreateRunOptions, epsilonGreedy, full, type Policy, random, staticRandom, ucb } from '@keepset/client'
+import {
+  type CreateRunOptions,
+  epsilonGreedy,
+  full,
+  orderDp,
+  type Policy,
+  random,
+  staticRandom,
+  ucb,
+} from '@keepset/client'
 import type { ResolvedTrainOptions } from './train-options.js'
 
 /** What the sampler is told of a training. */
@@ -32,5 +41,7 @@ function policyOf({ policy, epsilon, alpha, c }: ResolvedTrainOptions): Policy {
       return epsilonGreedy({ ...moving, ...(epsilon !== undefined && { epsilon }) })
     case 'ucb':
       return ucb({ ...moving, ...(c !== undefined && { c }) })
+    case 'order_dp':
+      return orderDp()
   }
 }

@@ -65,7 +65,7 @@ const schema = z.strictObject({
   weightDecay: z.number(weightDecay).min(0, weightDecay).max(1, weightDecay).default(5e-4),
   /** Keys the first weights, the augmentation and the sampler's random streams. */
   seed: wholeNumber(0, largest32).default(0),
-  policy: oneOf(['full', 'static_random', 'random', 'epsilon_greedy', 'ucb']).default('ucb'),
+  policy: oneOf(['full', 'static_random', 'random', 'epsilon_greedy', 'ucb', 'order_dp']).default('ucb'),
   /** Share of the data set left out of a selection. Default: 0.5, and 0 for the policy full. */
   pruneRate: z.number(pruneRate).min(0, pruneRate).lt(1, pruneRate).optional(),
   /** epsilon_greedy: share of the kept set that is drawn uniformly. Default: the sampler's, 0.1. */

@@ -187,6 +187,9 @@ export interface RunSpec {
     | //
     /** The largest mean + c * variance of the loss. */
     { $case: "ucb"; value: UcbPolicy }
+    | //
+    /** The largest last losses in a pool that is drawn uniformly. */
+    { $case: "orderDp"; value: OrderDpPolicy }
     | undefined;
 }
 
@@ -247,6 +250,12 @@ export interface UcbPolicy {
     | undefined;
   /** How the statistics start. Default FIRST_LOSS. */
   initial: InitialStatistics;
+}
+
+/** Of a pool drawn uniformly without replacement at each selection, the samples with the largest last loss. OrderDP, ICLR 2026. */
+export interface OrderDpPolicy {
+  /** Share of the data set that is drawn as the pool. Range [0, 1]. Unset or 0: the square root of the share that is kept. The pool has as many samples as are kept at least. */
+  poolRate?: number | undefined;
 }
 
 function createBaseRun(): Run {
@@ -672,6 +681,9 @@ export const RunSpec: MessageFns<RunSpec> = {
       case "ucb":
         UcbPolicy.encode(message.policy.value, writer.uint32(194).fork()).join();
         break;
+      case "orderDp":
+        OrderDpPolicy.encode(message.policy.value, writer.uint32(202).fork()).join();
+        break;
     }
     return writer;
   },
@@ -825,6 +837,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.policy = { $case: "ucb", value: UcbPolicy.decode(reader, reader.uint32()) };
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.policy = { $case: "orderDp", value: OrderDpPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -882,6 +902,12 @@ export const RunSpec: MessageFns<RunSpec> = {
       case "ucb": {
         if (object.policy?.value !== undefined && object.policy?.value !== null) {
           message.policy = { $case: "ucb", value: UcbPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "orderDp": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "orderDp", value: OrderDpPolicy.fromPartial(object.policy.value) };
         }
         break;
       }
@@ -1307,6 +1333,61 @@ export const UcbPolicy: MessageFns<UcbPolicy> = {
     message.c = object.c ?? undefined;
     message.alpha = object.alpha ?? undefined;
     message.initial = object.initial ?? 0;
+    return message;
+  },
+};
+
+function createBaseOrderDpPolicy(): OrderDpPolicy {
+  return { poolRate: undefined };
+}
+
+export const OrderDpPolicy: MessageFns<OrderDpPolicy> = {
+  encode(message: OrderDpPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.poolRate !== undefined) {
+      writer.uint32(9).double(message.poolRate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OrderDpPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOrderDpPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.poolRate = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OrderDpPolicy>): OrderDpPolicy {
+    return OrderDpPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OrderDpPolicy>): OrderDpPolicy {
+    const message = createBaseOrderDpPolicy();
+    message.poolRate = object.poolRate ?? undefined;
     return message;
   },
 };

@@ -39,6 +39,8 @@ const policies: PolicyChoice[] = [
   { name: 'epsilon_greedy', epsilon: 0.3, ...alpha },
   { name: 'epsilon_greedy', epsilon: 0, ...alpha },
   { name: 'ucb', c: 1.5, ...alpha },
+  { name: 'order_dp', poolRate: 0 },
+  { name: 'order_dp', poolRate: 0.9 },
 ]
 
 describe.each([

@@ -25,39 +25,41 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14keepset/v1/run.proto\x12\nkeepset.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12!\n\x04spec\x18\x02 \x01(\x0b\x32\x13.keepset.v1.RunSpec\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.keepset.v1.RunState\x12\x12\n\nnext_epoch\x18\x04 \x01(\r\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08progress\x18\x07 \x01(\x0b\x32\x17.keepset.v1.RunProgress\x12\x12\n\ngeneration\x18\x08 \x01(\r\x12\x14\n\x0c\x65poch_starts\x18\t \x03(\r\"\xae\x01\n\x0bRunProgress\x12\x16\n\x0e\x65pochs_planned\x18\x01 \x01(\r\x12\x17\n\x0fsamples_planned\x18\x02 \x01(\x04\x12\x0f\n\x07reports\x18\x03 \x01(\x04\x12\x14\n\x0cobservations\x18\x04 \x01(\x04\x12\x12\n\nnon_finite\x18\x05 \x01(\x04\x12\x0f\n\x07repeats\x18\x06 \x01(\x04\x12\x0e\n\x06saving\x18\x07 \x01(\x01\x12\x12\n\nselections\x18\x08 \x01(\r\"\xb7\x05\n\x07RunSpec\x12\x14\n\x0csample_count\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x12\n\nprune_rate\x18\x03 \x01(\x01\x12\x38\n\x13prune_rate_schedule\x18\x04 \x03(\x0b\x32\x1b.keepset.v1.PruneRateChange\x12\x19\n\x0ctotal_epochs\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x10selection_period\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x1a\n\rwarmup_epochs\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x13\n\x0btail_epochs\x18\x08 \x01(\r\x12)\n\nshard_mode\x18\t \x01(\x0e\x32\x15.keepset.v1.ShardMode\x12\x1e\n\x11position_multiple\x18\n \x01(\rH\x04\x88\x01\x01\x12-\n\nnon_finite\x18\x0b \x01(\x0e\x32\x19.keepset.v1.NonFiniteMode\x12\x0f\n\x07metrics\x18\x0c \x03(\t\x12&\n\x04\x66ull\x18\x14 \x01(\x0b\x32\x16.keepset.v1.FullPolicyH\x00\x12\x37\n\rstatic_random\x18\x15 \x01(\x0b\x32\x1e.keepset.v1.StaticRandomPolicyH\x00\x12*\n\x06random\x18\x16 \x01(\x0b\x32\x18.keepset.v1.RandomPolicyH\x00\x12\x39\n\x0e\x65psilon_greedy\x18\x17 \x01(\x0b\x32\x1f.keepset.v1.EpsilonGreedyPolicyH\x00\x12$\n\x03ucb\x18\x18 \x01(\x0b\x32\x15.keepset.v1.UcbPolicyH\x00\x42\x08\n\x06policyB\x0f\n\r_total_epochsB\x13\n\x11_selection_periodB\x10\n\x0e_warmup_epochsB\x14\n\x12_position_multiple\",\n\x0cMetricColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"9\n\x0fPruneRateChange\x12\x12\n\nfrom_epoch\x18\x01 \x01(\r\x12\x12\n\nprune_rate\x18\x02 \x01(\x01\"\x0c\n\nFullPolicy\"\x14\n\x12StaticRandomPolicy\"\x0e\n\x0cRandomPolicy\"\x85\x01\n\x13\x45psilonGreedyPolicy\x12\x14\n\x07\x65psilon\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\n\n\x08_epsilonB\x08\n\x06_alpha\"o\n\tUcbPolicy\x12\x0e\n\x01\x63\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\x04\n\x02_cB\x08\n\x06_alpha*S\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_ACTIVE\x10\x01\x12\x16\n\x12RUN_STATE_FINISHED\x10\x02*P\n\tShardMode\x12\x1a\n\x16SHARD_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSHARD_MODE_PAD\x10\x01\x12\x13\n\x0fSHARD_MODE_DROP\x10\x02*h\n\rNonFiniteMode\x12\x1f\n\x1bNON_FINITE_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16NON_FINITE_MODE_IGNORE\x10\x01\x12\x1a\n\x16NON_FINITE_MODE_REJECT\x10\x02*w\n\x11InitialStatistics\x12\"\n\x1eINITIAL_STATISTICS_UNSPECIFIED\x10\x00\x12!\n\x1dINITIAL_STATISTICS_FIRST_LOSS\x10\x01\x12\x1b\n\x17INITIAL_STATISTICS_ZERO\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14keepset/v1/run.proto\x12\nkeepset.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12!\n\x04spec\x18\x02 \x01(\x0b\x32\x13.keepset.v1.RunSpec\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.keepset.v1.RunState\x12\x12\n\nnext_epoch\x18\x04 \x01(\r\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08progress\x18\x07 \x01(\x0b\x32\x17.keepset.v1.RunProgress\x12\x12\n\ngeneration\x18\x08 \x01(\r\x12\x14\n\x0c\x65poch_starts\x18\t \x03(\r\"\xae\x01\n\x0bRunProgress\x12\x16\n\x0e\x65pochs_planned\x18\x01 \x01(\r\x12\x17\n\x0fsamples_planned\x18\x02 \x01(\x04\x12\x0f\n\x07reports\x18\x03 \x01(\x04\x12\x14\n\x0cobservations\x18\x04 \x01(\x04\x12\x12\n\nnon_finite\x18\x05 \x01(\x04\x12\x0f\n\x07repeats\x18\x06 \x01(\x04\x12\x0e\n\x06saving\x18\x07 \x01(\x01\x12\x12\n\nselections\x18\x08 \x01(\r\"\xe6\x05\n\x07RunSpec\x12\x14\n\x0csample_count\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x12\n\nprune_rate\x18\x03 \x01(\x01\x12\x38\n\x13prune_rate_schedule\x18\x04 \x03(\x0b\x32\x1b.keepset.v1.PruneRateChange\x12\x19\n\x0ctotal_epochs\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x10selection_period\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x1a\n\rwarmup_epochs\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x13\n\x0btail_epochs\x18\x08 \x01(\r\x12)\n\nshard_mode\x18\t \x01(\x0e\x32\x15.keepset.v1.ShardMode\x12\x1e\n\x11position_multiple\x18\n \x01(\rH\x04\x88\x01\x01\x12-\n\nnon_finite\x18\x0b \x01(\x0e\x32\x19.keepset.v1.NonFiniteMode\x12\x0f\n\x07metrics\x18\x0c \x03(\t\x12&\n\x04\x66ull\x18\x14 \x01(\x0b\x32\x16.keepset.v1.FullPolicyH\x00\x12\x37\n\rstatic_random\x18\x15 \x01(\x0b\x32\x1e.keepset.v1.StaticRandomPolicyH\x00\x12*\n\x06random\x18\x16 \x01(\x0b\x32\x18.keepset.v1.RandomPolicyH\x00\x12\x39\n\x0e\x65psilon_greedy\x18\x17 \x01(\x0b\x32\x1f.keepset.v1.EpsilonGreedyPolicyH\x00\x12$\n\x03ucb\x18\x18 \x01(\x0b\x32\x15.keepset.v1.UcbPolicyH\x00\x12-\n\x08order_dp\x18\x19 \x01(\x0b\x32\x19.keepset.v1.OrderDpPolicyH\x00\x42\x08\n\x06policyB\x0f\n\r_total_epochsB\x13\n\x11_selection_periodB\x10\n\x0e_warmup_epochsB\x14\n\x12_position_multiple\",\n\x0cMetricColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"9\n\x0fPruneRateChange\x12\x12\n\nfrom_epoch\x18\x01 \x01(\r\x12\x12\n\nprune_rate\x18\x02 \x01(\x01\"\x0c\n\nFullPolicy\"\x14\n\x12StaticRandomPolicy\"\x0e\n\x0cRandomPolicy\"\x85\x01\n\x13\x45psilonGreedyPolicy\x12\x14\n\x07\x65psilon\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\n\n\x08_epsilonB\x08\n\x06_alpha\"o\n\tUcbPolicy\x12\x0e\n\x01\x63\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\x04\n\x02_cB\x08\n\x06_alpha\"5\n\rOrderDpPolicy\x12\x16\n\tpool_rate\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_pool_rate*S\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_ACTIVE\x10\x01\x12\x16\n\x12RUN_STATE_FINISHED\x10\x02*P\n\tShardMode\x12\x1a\n\x16SHARD_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSHARD_MODE_PAD\x10\x01\x12\x13\n\x0fSHARD_MODE_DROP\x10\x02*h\n\rNonFiniteMode\x12\x1f\n\x1bNON_FINITE_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16NON_FINITE_MODE_IGNORE\x10\x01\x12\x1a\n\x16NON_FINITE_MODE_REJECT\x10\x02*w\n\x11InitialStatistics\x12\"\n\x1eINITIAL_STATISTICS_UNSPECIFIED\x10\x00\x12!\n\x1dINITIAL_STATISTICS_FIRST_LOSS\x10\x01\x12\x1b\n\x17INITIAL_STATISTICS_ZERO\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'keepset._proto.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATE']._serialized_start=1649
-  _globals['_RUNSTATE']._serialized_end=1732
-  _globals['_SHARDMODE']._serialized_start=1734
-  _globals['_SHARDMODE']._serialized_end=1814
-  _globals['_NONFINITEMODE']._serialized_start=1816
-  _globals['_NONFINITEMODE']._serialized_end=1920
-  _globals['_INITIALSTATISTICS']._serialized_start=1922
-  _globals['_INITIALSTATISTICS']._serialized_end=2041
+  _globals['_RUNSTATE']._serialized_start=1751
+  _globals['_RUNSTATE']._serialized_end=1834
+  _globals['_SHARDMODE']._serialized_start=1836
+  _globals['_SHARDMODE']._serialized_end=1916
+  _globals['_NONFINITEMODE']._serialized_start=1918
+  _globals['_NONFINITEMODE']._serialized_end=2022
+  _globals['_INITIALSTATISTICS']._serialized_start=2024
+  _globals['_INITIALSTATISTICS']._serialized_end=2143
   _globals['_RUN']._serialized_start=70
   _globals['_RUN']._serialized_end=366
   _globals['_RUNPROGRESS']._serialized_start=369
   _globals['_RUNPROGRESS']._serialized_end=543
   _globals['_RUNSPEC']._serialized_start=546
-  _globals['_RUNSPEC']._serialized_end=1241
-  _globals['_METRICCOLUMN']._serialized_start=1243
-  _globals['_METRICCOLUMN']._serialized_end=1287
-  _globals['_PRUNERATECHANGE']._serialized_start=1289
-  _globals['_PRUNERATECHANGE']._serialized_end=1346
-  _globals['_FULLPOLICY']._serialized_start=1348
-  _globals['_FULLPOLICY']._serialized_end=1360
-  _globals['_STATICRANDOMPOLICY']._serialized_start=1362
-  _globals['_STATICRANDOMPOLICY']._serialized_end=1382
-  _globals['_RANDOMPOLICY']._serialized_start=1384
-  _globals['_RANDOMPOLICY']._serialized_end=1398
-  _globals['_EPSILONGREEDYPOLICY']._serialized_start=1401
-  _globals['_EPSILONGREEDYPOLICY']._serialized_end=1534
-  _globals['_UCBPOLICY']._serialized_start=1536
-  _globals['_UCBPOLICY']._serialized_end=1647
+  _globals['_RUNSPEC']._serialized_end=1288
+  _globals['_METRICCOLUMN']._serialized_start=1290
+  _globals['_METRICCOLUMN']._serialized_end=1334
+  _globals['_PRUNERATECHANGE']._serialized_start=1336
+  _globals['_PRUNERATECHANGE']._serialized_end=1393
+  _globals['_FULLPOLICY']._serialized_start=1395
+  _globals['_FULLPOLICY']._serialized_end=1407
+  _globals['_STATICRANDOMPOLICY']._serialized_start=1409
+  _globals['_STATICRANDOMPOLICY']._serialized_end=1429
+  _globals['_RANDOMPOLICY']._serialized_start=1431
+  _globals['_RANDOMPOLICY']._serialized_end=1445
+  _globals['_EPSILONGREEDYPOLICY']._serialized_start=1448
+  _globals['_EPSILONGREEDYPOLICY']._serialized_end=1581
+  _globals['_UCBPOLICY']._serialized_start=1583
+  _globals['_UCBPOLICY']._serialized_end=1694
+  _globals['_ORDERDPPOLICY']._serialized_start=1696
+  _globals['_ORDERDPPOLICY']._serialized_end=1749
 # @@protoc_insertion_point(module_scope)

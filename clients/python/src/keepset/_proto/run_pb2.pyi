@@ -86,7 +86,7 @@ class RunProgress(_message.Message):
     def __init__(self, epochs_planned: _Optional[int] = ..., samples_planned: _Optional[int] = ..., reports: _Optional[int] = ..., observations: _Optional[int] = ..., non_finite: _Optional[int] = ..., repeats: _Optional[int] = ..., saving: _Optional[float] = ..., selections: _Optional[int] = ...) -> None: ...
 
 class RunSpec(_message.Message):
-    __slots__ = ("sample_count", "seed", "prune_rate", "prune_rate_schedule", "total_epochs", "selection_period", "warmup_epochs", "tail_epochs", "shard_mode", "position_multiple", "non_finite", "metrics", "full", "static_random", "random", "epsilon_greedy", "ucb")
+    __slots__ = ("sample_count", "seed", "prune_rate", "prune_rate_schedule", "total_epochs", "selection_period", "warmup_epochs", "tail_epochs", "shard_mode", "position_multiple", "non_finite", "metrics", "full", "static_random", "random", "epsilon_greedy", "ucb", "order_dp")
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     PRUNE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class RunSpec(_message.Message):
     RANDOM_FIELD_NUMBER: _ClassVar[int]
     EPSILON_GREEDY_FIELD_NUMBER: _ClassVar[int]
     UCB_FIELD_NUMBER: _ClassVar[int]
+    ORDER_DP_FIELD_NUMBER: _ClassVar[int]
     sample_count: int
     seed: int
     prune_rate: float
@@ -121,7 +122,8 @@ class RunSpec(_message.Message):
     random: RandomPolicy
     epsilon_greedy: EpsilonGreedyPolicy
     ucb: UcbPolicy
-    def __init__(self, sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., prune_rate: _Optional[float] = ..., prune_rate_schedule: _Optional[_Iterable[_Union[PruneRateChange, _Mapping]]] = ..., total_epochs: _Optional[int] = ..., selection_period: _Optional[int] = ..., warmup_epochs: _Optional[int] = ..., tail_epochs: _Optional[int] = ..., shard_mode: _Optional[_Union[ShardMode, str]] = ..., position_multiple: _Optional[int] = ..., non_finite: _Optional[_Union[NonFiniteMode, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., full: _Optional[_Union[FullPolicy, _Mapping]] = ..., static_random: _Optional[_Union[StaticRandomPolicy, _Mapping]] = ..., random: _Optional[_Union[RandomPolicy, _Mapping]] = ..., epsilon_greedy: _Optional[_Union[EpsilonGreedyPolicy, _Mapping]] = ..., ucb: _Optional[_Union[UcbPolicy, _Mapping]] = ...) -> None: ...
+    order_dp: OrderDpPolicy
+    def __init__(self, sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., prune_rate: _Optional[float] = ..., prune_rate_schedule: _Optional[_Iterable[_Union[PruneRateChange, _Mapping]]] = ..., total_epochs: _Optional[int] = ..., selection_period: _Optional[int] = ..., warmup_epochs: _Optional[int] = ..., tail_epochs: _Optional[int] = ..., shard_mode: _Optional[_Union[ShardMode, str]] = ..., position_multiple: _Optional[int] = ..., non_finite: _Optional[_Union[NonFiniteMode, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., full: _Optional[_Union[FullPolicy, _Mapping]] = ..., static_random: _Optional[_Union[StaticRandomPolicy, _Mapping]] = ..., random: _Optional[_Union[RandomPolicy, _Mapping]] = ..., epsilon_greedy: _Optional[_Union[EpsilonGreedyPolicy, _Mapping]] = ..., ucb: _Optional[_Union[UcbPolicy, _Mapping]] = ..., order_dp: _Optional[_Union[OrderDpPolicy, _Mapping]] = ...) -> None: ...
 
 class MetricColumn(_message.Message):
     __slots__ = ("name", "values")
@@ -170,3 +172,9 @@ class UcbPolicy(_message.Message):
     alpha: float
     initial: InitialStatistics
     def __init__(self, c: _Optional[float] = ..., alpha: _Optional[float] = ..., initial: _Optional[_Union[InitialStatistics, str]] = ...) -> None: ...
+
+class OrderDpPolicy(_message.Message):
+    __slots__ = ("pool_rate",)
+    POOL_RATE_FIELD_NUMBER: _ClassVar[int]
+    pool_rate: float
+    def __init__(self, pool_rate: _Optional[float] = ...) -> None: ...

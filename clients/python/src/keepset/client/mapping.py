@@ -12,7 +12,7 @@ from keepset._proto import run_pb2, sampler_service_pb2
 from keepset.client.checks import check_u32, check_u64, invalid
 from keepset.client.settings import NonFiniteMode, PruneRateChange, RunInfo, RunProgress, RunSettings, ShardMode
 from keepset.client.status import unreadable
-from keepset.policies import UCB, EpsilonGreedy, Full, InitialStatistics, Policy, Random, StaticRandom
+from keepset.policies import UCB, EpsilonGreedy, Full, InitialStatistics, OrderDP, Policy, Random, StaticRandom
 
 PlanReason = Literal["warmup", "selected", "reused", "tail"]
 """Why the kept set is what it is: a first epoch, chosen for this epoch, the set of the last selection, a last epoch."""
@@ -141,10 +141,17 @@ def _policy_to_wire(policy: Policy) -> dict[str, Any]:
                     initial=_one_of("spec.ucb.initial", _INITIAL, policy.initial),
                 )
             }
+        case OrderDP():
+            rate = policy.pool_rate
+            return {
+                "order_dp": run_pb2.OrderDpPolicy(
+                    pool_rate=None if rate is None else _check_float("spec.order_dp.pool_rate", rate)
+                )
+            }
         case _:  # pyright: ignore[reportUnnecessaryComparison]  # who does not check types may hand in anything
             raise invalid(
                 "spec.policy",
-                f"must be one of Full(), StaticRandom(), Random(), EpsilonGreedy(), UCB(), got {policy!r}",
+                f"must be one of Full(), StaticRandom(), Random(), EpsilonGreedy(), UCB(), OrderDP(), got {policy!r}",
             )
 
 
@@ -181,6 +188,8 @@ def _policy_from_wire(spec: run_pb2.RunSpec) -> Policy:
             return EpsilonGreedy(epsilon=one.epsilon, alpha=one.alpha, initial=_initial_from_wire(one.initial))
         case "ucb":
             return UCB(c=spec.ucb.c, alpha=spec.ucb.alpha, initial=_initial_from_wire(spec.ucb.initial))
+        case "order_dp":
+            return OrderDP(pool_rate=spec.order_dp.pool_rate or None)
         case _:
             raise unreadable("a policy that this library does not know")
 

@@ -60,6 +60,17 @@ describe('selectKeptSet', () => {
     expect(select({ ...epsilonGreedy, epsilon: 0 }, rising, 20)).toEqual(rising.slice(20))
   })
 
+  it('order_dp keeps the largest last losses of a pool that is drawn anew, each sample being in it equally often', () => {
+    // With a pool of 30 of 40 and 20 kept, sample i is kept if it is in the pool and fewer than 20 above it are.
+    const counts = countKept({ name: 'order_dp', poolRate: 0.75 }, rising, 20, 4000)
+    expect(counts.slice(0, 10)).toEqual(new Array(10).fill(0))
+    expect((chiSquared(counts.slice(20), 3000) * 39) / 10).toBeLessThan(45.31) // 99.9 %, 20 degrees of freedom
+    expect(counts[10]).toBeLessThan(counts[19] as number)
+    expect(select({ name: 'order_dp', poolRate: 1 }, rising, 20)).toEqual(rising.slice(20))
+    const drawn = select({ name: 'random' }, rising, 20)
+    expect(select({ name: 'order_dp', poolRate: 0.1 }, rising, 20)).toEqual(drawn)
+  })
+
   it('ucb adds c times the variance to the mean', () => {
     const choice: PolicyChoice = { name: 'ucb', c: 1, alpha: 0.5, initial: 'first_loss' }
     const statistics = new SampleStatistics(3, choice)
@@ -108,6 +119,8 @@ describe('resolvePolicy', () => {
     ['ucb', { c: -1 }, 'c'],
     ['ucb', { c: Number.POSITIVE_INFINITY }, 'c'],
     ['ucb', { alpha: 2 }, 'alpha'],
+    ['order_dp', { poolRate: -0.1 }, 'pool_rate'],
+    ['order_dp', { poolRate: 1.1 }, 'pool_rate'],
   ] as const)('%s refuses %j', (name, given, field) => {
     expect(resolvePolicy(name, given).violations.map((violation) => violation.field)).toEqual([field])
   })

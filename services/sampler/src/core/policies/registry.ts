@@ -3,6 +3,7 @@ import type { KeptSet } from '../selection/kept-set.js'
 import type { StatisticsSettings } from '../statistics/sample-statistics.js'
 import { type EpsilonGreedySettings, epsilonGreedy } from './epsilon-greedy.js'
 import { type FullSettings, full } from './full.js'
+import { type OrderDpSettings, orderDp } from './order-dp.js'
 import type { Policy, SelectionInput } from './policy.js'
 import { type RandomSettings, random } from './random.js'
 import { type StaticRandomSettings, staticRandom } from './static-random.js'
@@ -15,6 +16,7 @@ export interface PolicySettings {
   random: RandomSettings
   epsilon_greedy: EpsilonGreedySettings
   ucb: UcbSettings
+  order_dp: OrderDpSettings
 }
 
 export type PolicyName = keyof PolicySettings
@@ -28,6 +30,7 @@ const policies: { [Name in PolicyName]: Policy<PolicySettings[Name]> } = {
   random,
   epsilon_greedy: epsilonGreedy,
   ucb,
+  order_dp: orderDp,
 }
 
 /** Whether there is a policy of this name. */

@@ -5,6 +5,7 @@ import { addBit, bitBytes, KeptSet } from './kept-set.js'
 import type { KeptSetBuilder } from './kept-set-builder.js'
 import { toScoreKeys } from './score-keys.js'
 import { selectTop } from './top.js'
+import { topOfDrawn } from './top-of-drawn.js'
 
 /** A builder in plain TypeScript: what the kernels must agree with bit for bit. Time linear in N for each step. */
 export class PlainKeptSetBuilder implements KeptSetBuilder {
@@ -54,6 +55,11 @@ export class PlainKeptSetBuilder implements KeptSetBuilder {
       addBit(this.#bits, index)
       i++
     }
+    this.#count += count
+  }
+
+  addTopOfDrawn(count: number, poolCount: number, draw: RandomKey, ties: RandomKey): void {
+    for (const index of topOfDrawn(this.#statistics, count, poolCount, draw, ties)) addBit(this.#bits, index)
     this.#count += count
   }
 
