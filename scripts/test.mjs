@@ -1,7 +1,7 @@
 /**
  * `npm test`: all set-up, then every test: TypeScript's by Vitest, then Python's by pytest.
  *
- * Arguments choose the runner, and all go to the one: to pytest if one of them is a path in clients/python
+ * Arguments choose the runner, and all go to the one: to pytest if one of them is a path in clients/python or experiments
  * (`npm test -- clients/python/tests/client -k resume`), to Vitest otherwise (`npm test -- services/sampler`).
  * `--coverage` alone chooses nothing: both run, and it is Vitest's.
  *
@@ -21,7 +21,10 @@ import { bundleService, environmentMinor, setupPython } from './setup-python.mjs
 const inCi = process.env.CI === 'true'
 const args = process.argv.slice(2)
 
-const isOfPython = (arg) => `${relative(root, resolve(root, arg))}${sep}`.startsWith(join('clients/python', sep))
+const isOfPython = (arg) =>
+  ['clients/python', 'experiments'].some((folder) =>
+    `${relative(root, resolve(root, arg))}${sep}`.startsWith(join(folder, sep)),
+  )
 const pytestAlone = args.some(isOfPython)
 const both = args.every((arg) => arg.startsWith('--coverage'))
 
@@ -51,13 +54,13 @@ function preparePython() {
   if (code !== 3) process.exit(code)
   if (pytestAlone) process.exit(code)
   if (inCi) fail(1, 'Python is missing (see above); with CI=true that is a failure.')
-  console.log('Python is missing (see above), so the tests in clients/python are skipped.')
+  console.log('Python is missing (see above), so the tests in clients/python and experiments are skipped.')
   return false
 }
 
 /** All tests that the environment's Python can run. */
 function everyPythonTest() {
-  if (environmentMinor() >= 11) return ['clients/python/tests', ...IN_PARALLEL]
+  if (environmentMinor() >= 11) return ['clients/python/tests', 'experiments/tests', ...IN_PARALLEL]
   console.log('This is Python 3.10, so that only the tests of the client and the embedded sampler run.')
   return [...CORE_TESTS, ...IN_PARALLEL]
 }

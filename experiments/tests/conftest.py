@@ -1,0 +1,6 @@
+"""Tests of the experiments: with the package beside them."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
