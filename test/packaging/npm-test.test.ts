@@ -155,12 +155,14 @@ describe.skipIf(!hasPython)('npm test with Python', () => {
     for (const [name] of pythonFiles) await repository.write(file(name), '')
     await repository.write(file('failing'), 'def test_a(): pass\ndef test_b(): assert False\n')
     await repository.write(file('skipping'), 'import pytest\n@pytest.mark.skip\ndef test_a(): pass\n')
+    await repository.write('experiments/tests/test_experiment.py', 'def test_a(): pass\n')
     const { lines, code } = await run(...args)
-    expect([lines.slice(-2), code]).toEqual([['1 skipped', '2 passed, 1 failed'], 1])
+    expect([lines.slice(-2), code]).toEqual([['1 skipped', '3 passed, 1 failed'], 1])
   })
 
   it('fails where both are to run and there is no test of Python', async () => {
     for (const [name] of pythonFiles) await repository.write(file(name), '')
+    await repository.write('experiments/tests/test_experiment.py', '')
     const { lines, code } = await run()
     expect([lines.at(-1), code]).toEqual(['1 passed, 1 failed', 1])
   })
@@ -181,7 +183,7 @@ describe('npm test without Python', () => {
     const { lines, stderr, code } = await repository.run('test.mjs')
     expect([lines.at(-1), code]).toEqual(['1 passed, 0 failed', 0])
     expect(stderr).toMatch(/^setup:python: Keepset's Python part needs Python 3\.10/m)
-    expect(lines[0]).toBe('Python is missing (see above), so the tests in clients/python are skipped.')
+    expect(lines[0]).toBe('Python is missing (see above), so the tests in clients/python and experiments are skipped.')
   })
 
   it('fails where CI=true, and where they are asked for', async () => {
