@@ -45,8 +45,4 @@ export class ProfiledProcess {
       await delay(5)
     }
   }
-
-  stop(): Promise<void> {
-    return this.service.stop()
-  }
 }

@@ -126,13 +126,12 @@ class _Matrix:
 
 
 def _work_of(arm: Arm) -> float:
-    """About how long an arm takes beside others: the share of the data set that it trains on, times its epochs."""
-    return RECIPES[arm.recipe].epochs * (1.0 if arm.method == "full" else 1 - arm.prune_rate) * _cost_of(arm)
-
-
-def _cost_of(arm: Arm) -> float:
-    tail = Method(arm.method).tail_epochs(RECIPES[arm.recipe].epochs)
-    return 1 + arm.prune_rate * tail / RECIPES[arm.recipe].epochs
+    """About how long an arm takes beside others of its recipe: epochs' worth of samples that it trains on."""
+    epochs, method = RECIPES[arm.recipe].epochs, Method(arm.method)
+    if arm.method == "full":
+        return epochs
+    whole = 1 + method.tail_epochs(epochs)
+    return whole + (epochs - whole) * (1 - arm.prune_rate)
 
 
 def _duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +46,7 @@ class Clock:
         self._begin, self._begin_cpu = time.perf_counter(), time.process_time()
 
     @contextmanager
-    def in_sampler(self) -> Any:
+    def in_sampler(self) -> Generator[None]:
         """Around calls of the sampler."""
         begin = time.perf_counter()
         yield

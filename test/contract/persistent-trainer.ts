@@ -1,4 +1,5 @@
-import { positionCount, rankPositions } from '../../services/sampler/src/core/plans/sharding.js'
+import { positionCount } from '../../services/sampler/src/core/plans/sharding.js'
+import { rankPositions } from '../../services/sampler/src/core/plans/testing/rank-positions.js'
 import type { Plan } from '../../services/sampler/src/runs/plan.js'
 import { RunError } from '../../services/sampler/src/runs/run-error.js'
 import type { RunRegistry } from '../../services/sampler/src/runs/run-registry.js'

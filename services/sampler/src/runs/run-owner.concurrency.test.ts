@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { positionCount, rankPositions } from '../core/plans/sharding.js'
+import { positionCount } from '../core/plans/sharding.js'
+import { rankPositions } from '../core/plans/testing/rank-positions.js'
 import { makePlan } from './make-plan.js'
 import type { Planner } from './ports.js'
 import { Run } from './run.js'

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { rankPositions } from '../core/plans/sharding.js'
+import { rankPositions } from '../core/plans/testing/rank-positions.js'
 import { makePlan } from './make-plan.js'
 import type { Plan } from './plan.js'
 import type { Planner, RunLease } from './ports.js'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { copyRankPositions, ownCount, positionCount, rankPositions, type ShardMode } from './sharding.js'
+import { copyRankPositions, ownCount, positionCount, type ShardMode } from './sharding.js'
+import { rankPositions } from './testing/rank-positions.js'
 
 const cases = fc.record({
   keptCount: fc.integer({ min: 1, max: 200 }),

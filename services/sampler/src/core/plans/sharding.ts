@@ -43,19 +43,6 @@ export function copyRankPositions(
   target.fill(order[rank] as number, own)
 }
 
-/** Indices at positions `start` to `end - 1` of a rank. Requires 0 <= start <= end <= positionCount. */
-export function rankPositions(
-  order: Uint32Array,
-  rank: number,
-  sharding: Sharding,
-  start: number,
-  end: number,
-): Uint32Array {
-  const indices = new Uint32Array(end - start)
-  copyRankPositions(order, rank, sharding, start, indices)
-  return indices
-}
-
 /** Per sample: rank + 1 of the rank that has it as its own, 0 for none. */
 export function ownersOf(order: Uint32Array, sampleCount: number, sharding: Sharding): Uint16Array {
   const { worldSize } = sharding

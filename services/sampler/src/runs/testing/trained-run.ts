@@ -1,4 +1,5 @@
-import { positionCount, rankPositions } from '../../core/plans/sharding.js'
+import { positionCount } from '../../core/plans/sharding.js'
+import { rankPositions } from '../../core/plans/testing/rank-positions.js'
 import type { RunOwner } from '../run-owner.js'
 
 /** A loss that depends on sample and epoch alone, with ties and now and then one that is not finite. */
