@@ -82,11 +82,11 @@ child = os.fork()
 if child == 0:
     own = start(sys.argv[1])
     mine.close()
+    print(os.getpid(), flush=True)
     print(own.address == mine.address, flush=True)
     sys.stdin.readline()
     print(kept(own, "a"), flush=True)
     os._exit(0)
-print(child, flush=True)
 os.waitpid(child, 0)
 """
     with Program(program, data_dir) as parent:
