@@ -15,6 +15,8 @@ export default defineConfig({
   },
   test: {
     include: ['{services,clients,examples}/*/src/**/*.test.ts', '{test,benches}/**/*.test.ts'],
+    // By itself Vitest leaves a core free, which on two cores is half of the machine.
+    maxWorkers: '100%',
     testTimeout: 20_000,
     hookTimeout: 60_000,
     coverage: {
