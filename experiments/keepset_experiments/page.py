@@ -19,7 +19,8 @@ Full against pruned training, every sample through a sampler process of its own.
 Accuracy is that of the last test, in percent: mean and standard deviation over the seeds. Differences are paired:
 between arms of the same seed, which have the same initialisation. "full-short" trains on everything for as many steps
 as the pruned arms of that rate take: what pruning has to beat. Time is wall clock without the tests, the sampler's
-included; arms that shared a machine with other work say little by it, so the time on processors stands beside it."""
+included; arms that shared a machine with other work say little by it, so the time on processors stands beside it.
+An arm "reference-…" has no sampler process: an independent version of that policy chooses in the trainer's own."""
 
 COLUMNS = {
     "method": "---",

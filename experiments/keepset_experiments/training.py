@@ -21,6 +21,7 @@ from .cifar import DataSet
 from .method import Method
 from .networks import NETWORKS, to_input
 from .recipe import RECIPES, Recipe
+from .samplers import TrainingSampler
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many steps are done."""
@@ -53,8 +54,10 @@ class Clock:
         self.sampler += time.perf_counter() - begin
 
 
-def train(arm: Arm, data: DataSet, device: torch.device, address: str, progress: Progress) -> dict[str, Any]:
-    """Trains an arm on what the sampler process at `address` keeps.
+def train(
+    arm: Arm, data: DataSet, device: torch.device, sampler: TrainingSampler, progress: Progress
+) -> dict[str, Any]:
+    """Trains an arm on what its sampler keeps.
 
     Arms of one seed have the same initialisation, and draw the same augmentation as long as they train on as many
     images.
@@ -66,7 +69,6 @@ def train(arm: Arm, data: DataSet, device: torch.device, address: str, progress:
     """
     recipe, method = RECIPES[arm.recipe], Method(arm.method)
     clock = Clock()
-    sampler = _make_sampler(arm, recipe, method, len(data.labels), address)
     total_steps = _total_steps(arm, recipe, len(data.labels), sampler)
     images, labels = data.images.to(device), data.labels.to(device)
     torch.manual_seed(arm.seed)
@@ -122,7 +124,7 @@ def train(arm: Arm, data: DataSet, device: torch.device, address: str, progress:
         "sampler_seconds": clock.sampler,
         "cpu_seconds": clock.cpu,
         "saving": sampler.saving,
-        "kept": _kept_histogram(address, arm.key) if method.is_pruned else None,
+        "kept": np.bincount(sampler.times_kept()).tolist() if method.is_pruned else None,
         "curve": curve,
     }
     sampler.finish()
@@ -130,32 +132,12 @@ def train(arm: Arm, data: DataSet, device: torch.device, address: str, progress:
     return result
 
 
-def _make_sampler(arm: Arm, recipe: Recipe, method: Method, count: int, address: str) -> keepset.Sampler:
-    return keepset.Sampler(
-        count,
-        policy=method.policy(),
-        prune_rate=arm.prune_rate if method.is_pruned else 0.0,
-        epochs=recipe.epochs,
-        selection_period=recipe.selection_period,
-        tail_epochs=method.tail_epochs(recipe.epochs),
-        seed=arm.seed,
-        address=address,
-        run_id=arm.key,
-    )
-
-
-def _total_steps(arm: Arm, recipe: Recipe, count: int, sampler: keepset.Sampler) -> int:
+def _total_steps(arm: Arm, recipe: Recipe, count: int, sampler: TrainingSampler) -> int:
     """Those of the arm's sampler, but for `full-short`, which has as many as a pruned arm without a tail."""
     if arm.method != "full-short":
         return sampler.total_steps(recipe.batch_size)
     pruned = keepset.Sampler(count, policy=keepset.Random(), prune_rate=arm.prune_rate, epochs=recipe.epochs)
     return pruned.total_steps(recipe.batch_size)
-
-
-def _kept_histogram(address: str, run_id: str) -> list[int]:
-    """How many samples were kept in 0, 1, 2, ... selections."""
-    with keepset.connect(address) as client:
-        return np.bincount(client.statistics(run_id).times_kept).tolist()
 
 
 @torch.no_grad()

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from keepset.embedded import start
-
 from . import results
 from .arm import Arm
 from .cifar import read
+from .samplers import sampler_of
 from .training import train
-
-
-@contextmanager
-def _folder() -> Generator[str]:
-    """A folder for the sampler, which still ends when it has been let go of."""
-    folder = tempfile.mkdtemp(prefix="keepset-experiments-")
-    try:
-        yield folder
-    finally:
-        end = time.monotonic() + 30
-        while os.path.exists(folder) and time.monotonic() < end:
-            shutil.rmtree(folder, ignore_errors=True)
-            time.sleep(0.05)
 
 
 def main() -> None:
@@ -48,8 +28,8 @@ def main() -> None:
     def progress(steps: int, total: int) -> None:
         print(json.dumps({"steps": steps, "total": total}), flush=True)
 
-    with _folder() as folder, start(data_dir=folder) as embedded:
-        outcome = train(arm, data, device, embedded.address, progress)
+    with sampler_of(arm, len(data.labels)) as sampler:
+        outcome = train(arm, data, device, sampler, progress)
     results.append(Path(settings["out"]), results.describe(arm, outcome, device))
 
 

@@ -44,6 +44,8 @@ def test_lists_are_multiplied_and_full_comes_once_whatever_the_rate(tmp_path: Pa
         ({"method": "best"}, "'best' is none of full, full-short, static_random"),
         ({"method": "full+tail"}, "'tail' cannot be added"),
         ({"method": "ucb+luck"}, "'luck' cannot be added"),
+        ({"method": "reference-ucb+tail"}, "'tail' cannot be added"),
+        ({"method": "reference-order_dp"}, "'reference-order_dp' is none of full, "),
         ({"colour": "red"}, "the field 'colour'; it can have data, recipe, method"),
     ],
 )
