@@ -1,7 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toOrderOfEpoch } from '../../services/sampler/src/core/plans/order.js'
-import { resolvePolicy, selectKeptSet } from '../../services/sampler/src/core/policies/registry.js'
+import {
+  resolvePolicy,
+  type SelectionRequest,
+  selectKeptSet,
+} from '../../services/sampler/src/core/policies/registry.js'
+import { KeptSet } from '../../services/sampler/src/core/selection/kept-set.js'
 import type { KeptSetBuilder } from '../../services/sampler/src/core/selection/kept-set-builder.js'
 import { PlainKeptSetBuilder } from '../../services/sampler/src/core/selection/plain-kept-set-builder.js'
 import { columnLayout } from '../../services/sampler/src/core/statistics/column-layout.js'
@@ -50,8 +55,15 @@ export class SelectionRun {
   }
 
   plan(epoch: number): Promise<MadePlan> {
-    const { statistics, keptCount } = this
-    return this.#planner.make({ statistics, seed: this.#seed, epoch, sharding, kept: { policy, keptCount } })
+    const { statistics } = this
+    return this.#planner.make({
+      statistics,
+      seed: this.#seed,
+      epoch,
+      sharding,
+      isScored: false,
+      kept: { request: this.#request, previous: KeptSet.of([], 0) },
+    })
   }
 
   kernels(epoch: number): Promise<number> {
@@ -87,8 +99,13 @@ export class SelectionRun {
     return this.#planner.close()
   }
 
+  get #request(): SelectionRequest {
+    const rest = { pruneRate: 0.5, totalEpochs: undefined, selections: 0, columnNames: [], weights: undefined }
+    return { policy, keptCount: this.keptCount, ...rest }
+  }
+
   #select(builder: KeptSetBuilder, epoch: number) {
-    return selectKeptSet(policy, { builder, keptCount: this.keptCount, epoch, seed: this.#seed })
+    return selectKeptSet({ ...this.#request, epoch, seed: this.#seed }, builder)
   }
 }
 

@@ -32,7 +32,7 @@ export class SampledTrainer {
     const stopwatch = this.#stopwatch
     const before = stopwatch.read()
     const plan = await stopwatch.measure('sampler', () => this.#run.planEpoch(epoch))
-    const context = { ...parts, stopwatch, progress: {}, signal: undefined }
+    const context = { ...parts, columns: [], stopwatch, progress: {}, signal: undefined }
     const loss = await trainEpoch(context, epoch, plan)
     await stopwatch.measure('sampler', () => this.#run.flush())
     const after = stopwatch.read()

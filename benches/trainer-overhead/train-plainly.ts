@@ -18,7 +18,8 @@ export async function trainPlainly(
   for (let position = 0; position < order.length; position += batchSize) {
     const rate = learningRateAt((epoch + position / order.length) / epochs, learningRate)
     const { images, labels } = maker.trainBatch(order.subarray(position, position + batchSize))
-    for (const loss of await classifier.trainBatch(images, labels, rate)) lossSum += loss
+    const { losses } = await classifier.trainBatch(images, labels, rate)
+    for (const loss of losses) lossSum += loss
     if (withTurns) await turn()
   }
   return { seconds: (performance.now() - start) / 1000, loss: lossSum / order.length }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RunSpec as RunSpecMessage } from '@keepset/proto'
 import { describe, expect, it } from 'vitest'
 import { positionCount } from '../../services/sampler/src/core/plans/sharding.js'
 import { rankPositions } from '../../services/sampler/src/core/plans/testing/rank-positions.js'
@@ -10,33 +9,11 @@ import { RunRegistry } from '../../services/sampler/src/runs/run-registry.js'
 import { ownerParts } from '../../services/sampler/src/runs/testing/owner-parts.js'
 import { testLimits } from '../../services/sampler/src/runs/testing/test-limits.js'
 import { MemoryStore } from '../../services/sampler/src/store/memory/memory-store.js'
-import { type LossJson, VECTORS, type Vector, type VectorEpoch } from './make-vectors.mjs'
-import type { SpecJson } from './oracle.mjs'
+import { type LossJson, VECTORS, type Vector, type VectorEpoch, type VectorReport } from './make-vectors.mjs'
+import { parseSpec } from './parse-spec.js'
 
-const policyCases = ['full', 'staticRandom', 'random', 'epsilonGreedy', 'ucb', 'orderDp'] as const
-const enumNumbers: Record<string, number> = {
-  SHARD_MODE_PAD: 1,
-  SHARD_MODE_DROP: 2,
-  INITIAL_STATISTICS_FIRST_LOSS: 1,
-  INITIAL_STATISTICS_ZERO: 2,
-}
-
-/** RunSpec from proto3 JSON: what protobuf libraries do themselves; ours is generated without its JSON side. */
-function parseSpec({ seed, shardMode, ...json }: SpecJson): RunSpecMessage {
-  const policyCase = policyCases.find((name) => json[name])
-  const { initial, ...settings }: Record<string, unknown> = (policyCase && json[policyCase]) ?? {}
-  return RunSpecMessage.fromPartial({
-    ...json,
-    seed: BigInt(seed ?? 0),
-    shardMode: (shardMode ? enumNumbers[shardMode] : 0) as 0,
-    policy: {
-      $case: policyCase as 'ucb',
-      value: { ...settings, initial: (initial ? enumNumbers[initial as string] : 0) as 0 },
-    },
-  })
-}
-
-const parseLosses = (losses: readonly LossJson[]) => Float32Array.from(losses, Number)
+const parseValues = (values: readonly LossJson[]) => Float32Array.from(values, Number)
+const allOne = (order: Uint32Array) => Array<number>(order.length).fill(1)
 const digestOf = (indices: Uint32Array) => createHash('sha256').update(indices).digest('hex')
 
 const openRegistry = (store: MemoryStore) =>
@@ -45,6 +22,17 @@ const openRegistry = (store: MemoryStore) =>
 function expectIndices(actual: Uint32Array, indices: number[] | undefined, digest: string | undefined): void {
   if (indices) expect([...actual]).toEqual(indices)
   else expect(digestOf(actual)).toBe(digest)
+}
+
+/** The weights of a kept set in ascending order, from those of its order. */
+function byIndex(weights: Float32Array | undefined, order: Uint32Array): number[] | undefined {
+  const weightOf = new Map(Array.from(order, (index, place) => [index, weights?.[place]]))
+  return weights && Array.from(order.slice().sort(), (index) => weightOf.get(index) as number)
+}
+
+function parseMetrics({ metrics }: VectorReport) {
+  if (!metrics) return {}
+  return { metrics: Object.entries(metrics).map(([name, values]) => ({ name, values: parseValues(values) })) }
 }
 
 describe.each(readdirSync(VECTORS).filter((name) => name.endsWith('.json')))('%s', (name) => {
@@ -78,14 +66,30 @@ describe.each(readdirSync(VECTORS).filter((name) => name.endsWith('.json')))('%s
         expect(plan.digest.toString('hex')).toBe(expected.digest)
         expectIndices(plan.order.slice().sort(), expected.keptSet, expected.keptSetDigest)
         expectIndices(plan.order, expected.order, expected.digest)
+        expect(byIndex(plan.weights, plan.order) ?? allOne(plan.order)).toEqual(expected.weights ?? allOne(plan.order))
+        expect(plan.learningRateFactor).toBe(expected.learningRateFactor ?? 1)
         for (const { rank, positionCount: positions, positions: indices, positionsDigest } of expected.ranks) {
           expect(positionCount(plan.order.length, plan.sharding)).toBe(positions)
           expectIndices(rankPositions(plan.order, rank, plan.sharding, 0, positions), indices, positionsDigest)
         }
       }
-      for (const { rank, sequence, sampleIndices, losses } of reports) {
-        const indices = Uint32Array.from(sampleIndices)
-        await owner.report({ generation: 0, epoch, rank, sequence, indices, losses: parseLosses(losses) })
+      for (let rank = 0; rank < worldSize; rank++) {
+        const request = { generation: 0, epoch, rank, worldSize, lastSequence: 0, startPosition: 0 }
+        const plan = await owner.planScoring(request)
+        const positions = rankPositions(
+          plan.scoreOrder(),
+          rank,
+          plan.scoreSharding ?? plan.sharding,
+          0,
+          plan.scoreCount,
+        )
+        expect([...positions]).toEqual(expected.scoring?.[rank] ?? [])
+      }
+      for (const report of reports) {
+        const { rank, sequence } = report
+        const indices = Uint32Array.from(report.sampleIndices)
+        const losses = parseValues(report.losses)
+        await owner.report({ generation: 0, epoch, rank, sequence, indices, losses, ...parseMetrics(report) })
       }
       before = vectorEpoch
     }

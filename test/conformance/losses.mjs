@@ -28,6 +28,8 @@ export const losses = {
   /** Five distinct values: ties everywhere. */
   few: (random) => pick(random, [0, 0.25, 0.5, 1, 2]),
   equal: () => 1.5,
+  /** Above 0 for samples with an even index, 0 or below it for the others. */
+  halfAbove: (random, sample) => (sample % 2 === 0 ? fround(random() + 0.125) : pick(random, [0, -0, -1])),
   /** Zeros of both signs, some losses on either side of them. */
   zeros: (random) => pick(random, [0, -0, 0, -0, 1, -1]),
   negative: (random, sample, epoch) => fround(falling(random, sample, epoch) - 2),
@@ -51,4 +53,22 @@ export const losses = {
   },
   /** From 2^-40 to 2^40. */
   wide: (random) => fround((1 + random()) * 2 ** Math.floor(random() * 80 - 40)),
+}
+
+/** Values of metrics that the vectors report, as the losses. */
+export const metricKinds = {
+  /** Right or wrong, more often right as the epochs go by; a tenth of the samples is never right. */
+  correct: (random, sample, epoch) => (sample % 10 !== 3 && random() < 0.4 + epoch / 10 ? 1 : 0),
+  /** In steps of 1/64, so that thresholds are met. */
+  confidence: (random) => Math.floor(random() * 65) / 64,
+  /** 0.7 in f32, and its neighbours. */
+  sevenTenths: (random) => pick(random, [fround(0.7), fround(0.7 - 2 ** -24), fround(0.7 + 2 ** -24), 1]),
+  /** As `confidence`, a third of it missing. */
+  confidenceWithGaps: (random) => (random() < 1 / 3 ? Number.NaN : Math.floor(random() * 65) / 64),
+  /** Norms, with all 24 bits in use. */
+  norm: (random) => fround(1.5 * random()),
+  /** Six distinct scores, negative ones and zeros of both signs among them. */
+  score: (random) => pick(random, [-1, -0, 0, 0.5, 1, 4]),
+  /** As `score`, every fourth value NaN or infinite. */
+  scoreWithGaps: (random) => (random() < 1 / 4 ? pick(random, [Number.NaN, Infinity]) : pick(random, [-1, 0, 1, 4])),
 }

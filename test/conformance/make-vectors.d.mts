@@ -1,6 +1,6 @@
 import type { Progress, Reason, SpecJson, Statistic } from './oracle.mjs'
 
-/** A loss in JSON: an f32 value, or a string where JSON has no number. */
+/** A loss, or the value of a metric, in JSON: an f32 value, or a string where JSON has no number. */
 export type LossJson = number | 'NaN' | 'Infinity' | '-Infinity'
 
 /** A file of vectors/; README.md says what its fields mean. */
@@ -23,10 +23,24 @@ export interface VectorEpoch {
     digest: string
     keptSet?: number[]
     keptSetDigest?: string
+    weights?: number[]
+    learningRateFactor?: number
     order?: number[]
     ranks: { rank: number; positionCount: number; positions?: number[]; positionsDigest?: string }[]
+    /** By rank. */
+    scoring?: number[][]
   }
-  reports: { rank: number; sequence: number; sampleIndices: number[]; losses: LossJson[] }[]
+  reports: VectorReport[]
+}
+
+export interface VectorReport {
+  rank: number
+  sequence: number
+  /** Absent: what was trained on. */
+  scoreOnly?: true
+  sampleIndices: number[]
+  losses: LossJson[]
+  metrics?: Record<string, LossJson[]>
 }
 
 /** The folder of the vectors. */

@@ -10,15 +10,32 @@ export interface SpecJson {
   tailEpochs?: number
   shardMode?: 'SHARD_MODE_PAD' | 'SHARD_MODE_DROP'
   positionMultiple?: number
+  metrics?: string[]
+  weights?: 'WEIGHTS_MODE_OFF' | 'WEIGHTS_MODE_ON'
+  weightCap?: number
+  scoreSource?: 'SCORE_SOURCE_LOSS' | 'SCORE_SOURCE_BATCH_LOSS'
+  batchLossMomentum?: number
+  scoreLeftOut?: boolean
   full?: Record<string, never>
   staticRandom?: Record<string, never>
   random?: Record<string, never>
   epsilonGreedy?: { epsilon?: number; alpha?: number; initial?: InitialJson }
   ucb?: { c?: number; alpha?: number; initial?: InitialJson }
   orderDp?: { poolRate?: number }
+  infoBatch?: { r?: number }
+  rs2?: Record<string, never>
+  importance?: { exponent?: number; uniformShare?: number }
+  selectiveBackprop?: { exponent?: number }
+  customScore?: { draw?: boolean; uniformShare?: number }
+  seta?: { dropRate?: number; groups?: number; window?: number }
+  repb?: { rho?: number }
+  kakurenbo?: { confidence?: number }
+  ies?: { tau?: number }
+  staticScore?: { metric: StaticMetricJson; observeEpochs?: number }
 }
 
 type InitialJson = 'INITIAL_STATISTICS_FIRST_LOSS' | 'INITIAL_STATISTICS_ZERO'
+type StaticMetricJson = 'STATIC_METRIC_FORGETTING' | 'STATIC_METRIC_EL2N' | 'STATIC_METRIC_GRAND'
 
 export type Reason = 'WARMUP' | 'SELECTED' | 'REUSED' | 'TAIL'
 
@@ -36,6 +53,8 @@ export interface Progress {
   observations: number
   nonFinite: number
   repeats: number
+  /** Losses reported of samples that were left out; only where the run has them scored. */
+  scored?: number
 }
 
 interface OraclePlan {
@@ -46,36 +65,34 @@ interface OraclePlan {
   saving: number
   /** Ascending. */
   keptSet: number[]
+  /** With which each sample was kept at the last selection, where that is a draw in proportion to sizes. */
+  probabilities: number[]
+  /** Weight of each of the kept set, f32 values; undefined: all are 1. */
+  weights: number[] | undefined
+  learningRateFactor: number
   order: number[]
   /** Positions of each rank. */
   ranks: number[][]
+  /** What each rank scores after it has trained: what is left out, in ascending order from rank to rank. */
+  scoring: number[][]
   /** SHA-256 of the order, hex. */
   digest: string
 }
 
-type Words = Iterator<bigint>
-
-export const PURPOSE: { order: 1; draw: 2; ties: 3; explore: 4 }
-export function share(x: number, n: number): number
-export function philox4x32(
-  counter: readonly [bigint, bigint, bigint, bigint],
-  key: readonly [bigint, bigint],
-): [bigint, bigint, bigint, bigint]
-export function stream(seed: bigint | number | string, epoch: number, purpose: number): Generator<bigint, never>
-export function below(words: Words, n: number): number
-export function choose<Item>(words: Words, count: number, list: readonly Item[]): Item[]
-export function shuffle<Item>(words: Words, list: readonly Item[], splitAbove?: number): Item[]
 export function observe(statistic: Statistic, loss: number, alpha: number, initial?: InitialJson): Statistic
-export function top(k: number, scores: readonly number[], seen: readonly boolean[], ties: Words): number[]
-export function selectionPeriod(spec: SpecJson): number
 export function reasonAt(spec: SpecJson, epoch: number): Reason
 export function digest(indices: readonly number[]): string
 export function shard(spec: SpecJson, order: readonly number[], worldSize: number): number[][]
+export function batchLoss(last: number | undefined, mean: number, momentum: number): number
 
 export class OracleRun {
   constructor(spec: SpecJson)
   get statistics(): Statistic[]
   get progress(): Progress
-  planEpoch(worldSize: number): OraclePlan
-  report(sampleIndices: readonly number[], losses: readonly number[]): void
+  planEpoch(worldSize: number, drawn?: readonly number[]): OraclePlan
+  report(
+    sampleIndices: readonly number[],
+    losses: readonly number[],
+    metrics?: Readonly<Record<string, readonly number[]>>,
+  ): void
 }

@@ -3,93 +3,12 @@
  * It shares no code with the sampler and is meant to be obviously right, not fast. Section names are those of the page.
  */
 import { createHash } from 'node:crypto'
+import { runSettings } from './defaults.mjs'
+import { PURPOSE, share, shuffle, stream } from './draws.mjs'
+import { inclusion, isWeightedDraw, sizesOf, uniformShareOf } from './inclusion.mjs'
+import { hiddenShare, policyOf, rules } from './rules.mjs'
 
 const { fround } = Math
-
-// ---- Counts
-
-/** floor(x n), but the nearest integer where x n is within 1e-6 of it. */
-export function share(x, n) {
-  const product = x * n
-  const nearest = Math.round(product)
-  return Math.abs(product - nearest) < 1e-6 ? nearest : Math.floor(product)
-}
-
-// ---- Random streams
-
-const LOW_32 = 0xffffffffn
-export const PURPOSE = { order: 1, draw: 2, ties: 3, explore: 4 }
-
-/** Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011): four u32 of counter and two of key, as BigInts, to four u32. */
-export function philox4x32(counter, key) {
-  let [c0, c1, c2, c3] = counter
-  let [k0, k1] = key
-  for (let round = 0; round < 10; round++) {
-    const product0 = 0xd2511f53n * c0
-    const product1 = 0xcd9e8d57n * c2
-    c0 = (product1 >> 32n) ^ c1 ^ k0
-    c1 = product1 & LOW_32
-    c2 = (product0 >> 32n) ^ c3 ^ k1
-    c3 = product0 & LOW_32
-    k0 = (k0 + 0x9e3779b9n) & LOW_32
-    k1 = (k1 + 0xbb67ae85n) & LOW_32
-  }
-  return [c0, c1, c2, c3]
-}
-
-/** The endless u32 (as BigInts) of the stream (seed, epoch, purpose). */
-export function* stream(seed, epoch, purpose) {
-  const key = [BigInt(seed) & LOW_32, BigInt(seed) >> 32n]
-  for (let block = 0n; ; block++) yield* philox4x32([block, BigInt(epoch), BigInt(purpose), 0n], key)
-}
-
-/** A uniform integer in [0, n), n from 1 to 2^32 - 1. */
-export function below(words, n) {
-  const size = BigInt(n)
-  const rejected = (2n ** 32n - size) % size
-  for (;;) {
-    const product = words.next().value * size
-    if ((product & LOW_32) >= rejected) return Number(product >> 32n)
-  }
-}
-
-/** `count` items of the list, uniformly without replacement, in the list's order. */
-export function choose(words, count, list) {
-  const chosen = []
-  for (let at = 0; chosen.length < count; at++) {
-    if (below(words, list.length - at) < count - chosen.length) chosen.push(list[at])
-  }
-  return chosen
-}
-
-const SPLIT_ABOVE = 1_048_576
-
-/** A shuffled copy of the list. The length above which it is split can be made smaller, so that a test sees it split at once and again. */
-export function shuffle(words, list, splitAbove = SPLIT_ABOVE) {
-  return list.length > splitAbove ? splitAndShuffle(words, list, splitAbove) : fisherYates(words, list)
-}
-
-function splitAndShuffle(words, list, splitAbove) {
-  const buckets = Array.from({ length: 256 }, () => [])
-  for (let start = 0; start < list.length; start += 4) {
-    const word = words.next().value
-    list.slice(start, start + 4).forEach((item, at) => {
-      buckets[Number((word >> BigInt(8 * at)) & 0xffn)].push(item)
-    })
-  }
-  return buckets.flatMap((bucket) => shuffle(words, bucket, splitAbove))
-}
-
-function fisherYates(words, list) {
-  const shuffled = [...list]
-  for (let i = shuffled.length - 1; i >= 1; i--) {
-    const j = below(words, i + 1)
-    const item = shuffled[i]
-    shuffled[i] = shuffled[j]
-    shuffled[j] = item
-  }
-  return shuffled
-}
 
 // ---- Statistics of a sample
 
@@ -109,54 +28,6 @@ export function observe(statistic, loss, alpha, initial) {
   }
 }
 
-// ---- Selection
-
-const ascending = (a, b) => a - b
-
-/** The k samples that rank first, in ascending order: the unseen, then those with larger scores; ties at the threshold by `ties`. */
-export function top(k, scores, seen, ties) {
-  if (k === 0) return []
-  const compare = (a, b) => {
-    if (seen[a] !== seen[b]) return seen[a] ? 1 : -1
-    if (!seen[a] || scores[a] === scores[b]) return 0
-    return scores[a] > scores[b] ? -1 : 1
-  }
-  const all = scores.map((_, index) => index)
-  const last = all.toSorted(compare)[k - 1]
-  const above = all.filter((index) => compare(index, last) < 0)
-  const tied = all.filter((index) => compare(index, last) === 0)
-  const rest = tied.length === k - above.length ? tied : choose(ties, k - above.length, tied)
-  return [...above, ...rest].sort(ascending)
-}
-
-/** The kept set that the policy of the spec selects at an epoch, in ascending order. */
-function select(spec, epoch, pruneRate, statistics) {
-  const all = statistics.map((_, index) => index)
-  const seen = statistics.map((statistic) => statistic.seen)
-  const k = share(1 - pruneRate, spec.sampleCount)
-  const open = (purpose, at = epoch) => stream(spec.seed ?? 0, at, PURPOSE[purpose])
-  if (spec.full) return all
-  if (spec.staticRandom) return choose(open('draw', 0), k, all)
-  if (spec.random) return choose(open('draw'), k, all)
-  if (spec.epsilonGreedy) {
-    const explored = share(spec.epsilonGreedy.epsilon ?? 0.1, k)
-    const means = statistics.map((statistic) => statistic.mean)
-    const taken = top(k - explored, means, seen, open('ties'))
-    const others = all.filter((index) => !taken.includes(index))
-    return [...taken, ...choose(open('explore'), explored, others)].sort(ascending)
-  }
-  if (spec.orderDp) {
-    const rate = spec.orderDp.poolRate || Math.sqrt(k / spec.sampleCount)
-    const pool = choose(open('draw'), Math.max(k, share(rate, spec.sampleCount)), all)
-    const of = (list) => pool.map((index) => list[index])
-    const losses = statistics.map((statistic) => statistic.last)
-    return top(k, of(losses), of(seen), open('ties')).map((place) => pool[place])
-  }
-  const c = fround(spec.ucb.c ?? 1)
-  const scores = statistics.map(({ mean, variance }) => fround(mean + fround(c * variance)))
-  return top(k, scores, seen, open('ties'))
-}
-
 // ---- Which epochs select
 
 /** The prune rate at an epoch. */
@@ -165,19 +36,12 @@ function pruneRateAt(spec, epoch) {
   return (entry ?? spec).pruneRate ?? 0
 }
 
-/** Epochs from one selection to the next. */
-export function selectionPeriod(spec) {
-  if (spec.selectionPeriod !== undefined) return spec.selectionPeriod
-  return spec.totalEpochs === undefined ? 10 : Math.max(1, Math.floor((spec.totalEpochs + 10) / 20))
-}
-
 /** WARMUP, TAIL, SELECTED or REUSED. */
 export function reasonAt(spec, epoch) {
-  const warmup = spec.warmupEpochs ?? 1
-  const tail = spec.tailEpochs ?? 0
+  const { warmupEpochs: warmup, tailEpochs: tail, selectionPeriod } = runSettings(spec)
   if (epoch < warmup) return 'WARMUP'
   if (tail > 0 && epoch >= spec.totalEpochs - tail) return 'TAIL'
-  if ((epoch - warmup) % selectionPeriod(spec) === 0) return 'SELECTED'
+  if ((epoch - warmup) % selectionPeriod === 0) return 'SELECTED'
   return epoch > warmup && pruneRateAt(spec, epoch) !== pruneRateAt(spec, epoch - 1) ? 'SELECTED' : 'REUSED'
 }
 
@@ -205,36 +69,59 @@ export function shard(spec, order, worldSize) {
   })
 }
 
+// ---- A run
+
+const emptySample = () => ({
+  statistic: { mean: 0, variance: 0, seen: false },
+  last: 0,
+  timesKept: 0,
+  metrics: {},
+  observations: [],
+})
+
+/** The loss that a sample is taken to have where a report has the mean of its batch. last: the one before, or undefined; momentum is any double in [0, 1). */
+export function batchLoss(last, mean, momentum) {
+  if (last === undefined) return mean
+  const a = fround(momentum)
+  return fround(fround(a * last) + fround(fround(1 - a) * mean))
+}
+
 /** A run: plans its epochs one after another, 0 first; reports of an epoch come between its plan and the next. */
 export class OracleRun {
   #spec
-  #statistics
-  #kept = { set: [], epoch: 0 }
+  #settings
+  #samples
+  #kept = { set: [], weights: undefined, epoch: 0 }
+  #probabilities = []
+  #selections = 0
   #observed = new Set()
+  #leftOut = []
   #progress = { epochsPlanned: 0, samplesPlanned: 0, reports: 0, observations: 0, nonFinite: 0, repeats: 0 }
 
   /** spec: RunSpec as proto3 JSON. */
   constructor(spec) {
     this.#spec = spec
-    this.#statistics = Array.from({ length: spec.sampleCount }, () => ({ mean: 0, variance: 0, seen: false, last: 0 }))
+    this.#settings = runSettings(spec)
+    this.#samples = Array.from({ length: spec.sampleCount }, emptySample)
+    if (this.#settings.scoreLeftOut) this.#progress.scored = 0
   }
 
   get statistics() {
-    return this.#statistics.map(({ last, ...statistic }) => statistic)
+    return this.#samples.map(({ statistic }) => statistic)
   }
 
   get progress() {
     return { ...this.#progress }
   }
 
-  planEpoch(worldSize) {
+  /** drawn: the kept set in ascending order where a selection is a draw in proportion to sizes. Not needed where each sample is certain or impossible. */
+  planEpoch(worldSize, drawn) {
     const epoch = this.#progress.epochsPlanned
     const reason = reasonAt(this.#spec, epoch)
     const everything = reason === 'WARMUP' || reason === 'TAIL'
-    if (reason === 'SELECTED') {
-      this.#kept = { set: select(this.#spec, epoch, pruneRateAt(this.#spec, epoch), this.#statistics), epoch }
-    }
-    const keptSet = everything ? this.#statistics.map((_, index) => index) : this.#kept.set
+    if (reason === 'SELECTED') this.#select(epoch, drawn)
+    const all = this.#samples.map((_, index) => index)
+    const keptSet = everything ? all : this.#kept.set
     const order = shuffle(stream(this.#spec.seed ?? 0, epoch, PURPOSE.order), keptSet)
     const ranks = shard(this.#spec, order, worldSize)
     this.#observed.clear()
@@ -242,6 +129,10 @@ export class OracleRun {
     this.#progress.samplesPlanned += keptSet.length
     const saving = 1 - this.#progress.samplesPlanned / (this.#progress.epochsPlanned * this.#spec.sampleCount)
     const selectionEpoch = everything ? epoch : this.#kept.epoch
+    this.#leftOut = this.#isScored(epoch) ? all.filter((index) => !keptSet.includes(index)) : []
+    // In ascending order from rank to rank; not at all where a rank would have none.
+    const isShared = this.#leftOut.length >= worldSize
+    const scoring = isShared ? shard({}, this.#leftOut, worldSize) : ranks.map(() => [])
     return {
       epoch,
       reason,
@@ -249,27 +140,114 @@ export class OracleRun {
       keptCount: keptSet.length,
       saving,
       keptSet,
+      probabilities: this.#probabilities,
+      weights: everything ? undefined : this.#kept.weights,
+      learningRateFactor: this.#learningRateFactor(epoch, reason),
       order,
       ranks,
+      scoring,
       digest: digest(order),
     }
   }
 
-  /** One report of the epoch planned last. Losses are f32 values. */
-  report(sampleIndices, losses) {
+  /**
+   * One report of the epoch planned last, of what was trained on or of what was left out and scored. losses: f32 values, one a sample; one in all where they are
+   * those of batches. metrics: f32 values of each, one a sample.
+   */
+  report(sampleIndices, losses, metrics = {}) {
     const { alpha, initial } = this.#spec.epsilonGreedy ?? this.#spec.ucb ?? {}
+    const isBatch = this.#spec.scoreSource === 'SCORE_SOURCE_BATCH_LOSS'
     this.#progress.reports += 1
+    const taken = []
     sampleIndices.forEach((index, at) => {
-      if (!Number.isFinite(losses[at])) {
+      const reported = losses[isBatch ? 0 : at]
+      const sample = this.#samples[index]
+      const isRepeat = this.#observed.has(index)
+      const brought = Object.fromEntries(Object.entries(metrics).map(([name, values]) => [name, values[at]]))
+      if (!isRepeat) Object.assign(sample.metrics, onlyFinite(brought))
+      if (!Number.isFinite(reported)) {
         this.#progress.nonFinite += 1
-      } else if (this.#observed.has(index)) {
+      } else if (isRepeat) {
         this.#progress.repeats += 1
       } else {
         this.#observed.add(index)
         this.#progress.observations += 1
-        const observed = observe(this.#statistics[index], losses[at], alpha ?? 0.8, initial)
-        this.#statistics[index] = { ...observed, last: losses[at] }
+        if (this.#leftOut.includes(index)) this.#progress.scored += 1
+        const loss = isBatch ? this.#batchLoss(sample, reported) : reported
+        sample.statistic = observe(sample.statistic, loss, alpha ?? 0.8, initial)
+        sample.last = loss
+        const trained = !this.#leftOut.includes(index)
+        const observation = { epoch: this.#progress.epochsPlanned - 1, loss, metrics: brought, trained }
+        sample.observations.push(observation)
+        taken.push(observation)
       }
     })
+    const reportMean = fround(taken.reduce((sum, { loss }) => sum + loss, 0) / taken.length)
+    for (const observation of taken) observation.reportMean = reportMean
+  }
+
+  #select(epoch, drawn) {
+    const { set, weights } = isWeightedDraw(this.#spec) ? this.#follow(epoch, drawn) : this.#choose(epoch)
+    for (const index of set) this.#samples[index].timesKept += 1
+    this.#selections += 1
+    this.#kept = { set, weights: this.#settings.weights ? this.#capped(weights) : undefined, epoch }
+  }
+
+  #choose(epoch) {
+    const { totalEpochs, seed = 0 } = this.#spec
+    return rules[policyOf(this.#spec)]({
+      ...this.#input(epoch),
+      pruneRate: pruneRateAt(this.#spec, epoch),
+      epoch,
+      totalEpochs,
+      selections: this.#selections,
+      open: (purpose, at = epoch) => stream(seed, at, PURPOSE[purpose]),
+    })
+  }
+
+  #follow(epoch, drawn) {
+    const policy = policyOf(this.#spec)
+    const { k, settings, samples } = this.#input(epoch)
+    this.#probabilities = inclusion(sizesOf[policy](settings, samples), k, uniformShareOf[policy](settings))
+    const set = drawn ?? this.#certain()
+    return { set, weights: set.map((index) => fround(1 / this.#probabilities[index])) }
+  }
+
+  #certain() {
+    if (this.#probabilities.some((probability) => probability > 0 && probability < 1)) {
+      throw new Error('what is kept depends on a draw')
+    }
+    return [...this.#probabilities.keys()].filter((index) => this.#probabilities[index] === 1)
+  }
+
+  #input(epoch) {
+    const N = this.#spec.sampleCount
+    return {
+      N,
+      k: share(1 - pruneRateAt(this.#spec, epoch), N),
+      settings: this.#spec[policyOf(this.#spec)],
+      samples: this.#samples.map(({ statistic, ...sample }) => ({ ...statistic, ...sample })),
+    }
+  }
+
+  #capped(weights) {
+    return weights?.map((weight) => fround(Math.min(weight, this.#spec.weightCap ?? Infinity)))
+  }
+
+  /** Whether what the epoch leaves out is scored: before each selection, where the run has it so. */
+  #isScored(epoch) {
+    if (!this.#settings.scoreLeftOut || epoch + 1 === this.#spec.totalEpochs) return false
+    return reasonAt(this.#spec, epoch + 1) === 'SELECTED'
+  }
+
+  #learningRateFactor(epoch, reason) {
+    if (reason !== 'SELECTED' || !this.#spec.kakurenbo) return 1
+    return 1 / (1 - hiddenShare(pruneRateAt(this.#spec, epoch), epoch, this.#spec.totalEpochs))
+  }
+
+  #batchLoss({ statistic, last }, mean) {
+    return batchLoss(statistic.seen ? last : undefined, mean, this.#spec.batchLossMomentum ?? 0.7)
   }
 }
+
+const onlyFinite = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)))

@@ -2,24 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { runSettings } from './defaults.mjs'
+import { below, choose, PURPOSE, philox4x32, share, shuffle, stream, top } from './draws.mjs'
 import { format, makeVectors, VECTORS } from './make-vectors.mjs'
-import {
-  below,
-  choose,
-  digest,
-  OracleRun,
-  observe,
-  PURPOSE,
-  philox4x32,
-  reasonAt,
-  type SpecJson,
-  selectionPeriod,
-  shard,
-  share,
-  shuffle,
-  stream,
-  top,
-} from './oracle.mjs'
+import { digest, OracleRun, observe, reasonAt, type SpecJson, shard } from './oracle.mjs'
 
 const properties = { seed: 1, numRuns: 200 }
 const seeds = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
@@ -192,7 +178,8 @@ describe('epochs', () => {
     [50, 3],
     [200, 10],
   ])('total_epochs %s: selection period %d', (totalEpochs, expected) => {
-    expect(selectionPeriod({ sampleCount: 1, ...(totalEpochs === undefined ? {} : { totalEpochs }) })).toBe(expected)
+    const spec: SpecJson = { sampleCount: 1, ucb: {}, ...(totalEpochs === undefined ? {} : { totalEpochs }) }
+    expect(runSettings(spec).selectionPeriod).toBe(expected)
   })
 
   test('reasons of a run with warm-up, period, a change of the rate, and tail', () => {
@@ -235,7 +222,7 @@ describe('runs', () => {
         for (const worldSize of worlds) {
           const plan = run.planEpoch(worldSize)
           const single = alone.planEpoch(1)
-          expect({ ...single, ranks: [] }).toEqual({ ...plan, ranks: [] })
+          expect({ ...single, ranks: [], scoring: [] }).toEqual({ ...plan, ranks: [], scoring: [] })
           expect(plan.keptCount).toBe(
             plan.reason === 'WARMUP' ? spec.sampleCount : share(1 - (spec.pruneRate ?? 0), spec.sampleCount),
           )

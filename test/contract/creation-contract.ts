@@ -9,8 +9,10 @@ export function describeCreation(kind: StoreKind): void {
     it('says what it promises and what it takes', () =>
       withStore(kind, async ({ store }) => {
         expect(store.durability).toMatch(/^[a-z]+: .+/)
-        expect(store.recordBytes(1_000_000, 0)).toBeGreaterThanOrEqual(store.recordBytes(1, 0))
-        expect(store.recordBytes(1, 0)).toBeGreaterThanOrEqual(0)
+        expect(store.recordBytes({ sampleCount: 1_000_000, columnCount: 0, hasWeights: false })).toBeGreaterThanOrEqual(
+          store.recordBytes({ sampleCount: 1, columnCount: 0, hasWeights: false }),
+        )
+        expect(store.recordBytes({ sampleCount: 1, columnCount: 0, hasWeights: false })).toBeGreaterThanOrEqual(0)
       }))
 
     it('starts a record with a snapshot', () =>

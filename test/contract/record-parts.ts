@@ -11,7 +11,12 @@ export const planned = (epoch: number, selected?: readonly number[]): RunEvent =
   epoch,
   worldSize: 1 + (epoch % 3),
   reason: selected ? 'selected' : 'warmup',
-  ...(selected && { selected: KeptSet.of(selected, (selected.at(-1) ?? -1) + 1) }),
+  ...(selected && {
+    selected: {
+      keptSet: KeptSet.of(selected, (selected.at(-1) ?? -1) + 1),
+      summary: { alwaysCount: selected.length, neverCount: 0, overlap: undefined, timesKept: [1, 2], binWidth: 1 },
+    },
+  }),
 })
 
 /** Some with metrics, some without. */

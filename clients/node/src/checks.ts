@@ -11,10 +11,10 @@ export function invalid(field: string, description: string): InvalidArgumentErro
   })
 }
 
-/** A number that fits the wire's u32, or {@link InvalidArgumentError}. */
-export function checkU32(field: string, value: number, min = 0): number {
-  if (Number.isInteger(value) && value >= min && value <= maxU32) return value
-  throw invalid(field, `must be an integer from ${min} to ${maxU32}, got ${value}`)
+/** An integer in a range that fits the wire's u32, or {@link InvalidArgumentError}. */
+export function checkU32(field: string, value: number, min = 0, max = maxU32): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw invalid(field, `must be an integer from ${min} to ${max}, got ${value}`)
 }
 
 /** A time in milliseconds that may be Infinity, or {@link InvalidArgumentError}. */
@@ -32,4 +32,10 @@ export function checkU64(field: string, value: bigint | number): bigint {
     field,
     `must be an integer from 0 to ${maxU64} (a bigint above ${Number.MAX_SAFE_INTEGER}), got ${value}`,
   )
+}
+
+/** What a table has for a key, or {@link InvalidArgumentError}. */
+export function oneOf<K extends string, V>(field: string, table: Readonly<Record<K, V>>, key: K): V {
+  if (Object.hasOwn(table, key)) return table[key]
+  throw invalid(field, `must be one of '${Object.keys(table).join("', '")}', got '${key}'`)
 }

@@ -10,6 +10,7 @@ import { runFromWire, specToWire } from './mapping.js'
 import { readExport } from './read-export.js'
 import { fetchRun, Run, rewindRun } from './run.js'
 import type { CreateRunOptions, RunInfo } from './run-settings.js'
+import { readSelections, type Selection } from './selections.js'
 import { readStatistics, type StatisticsPart } from './statistics.js'
 
 /** Settings of {@link connect}. */
@@ -17,7 +18,7 @@ export interface ConnectOptions {
   /** Of the channel, for TLS and tokens. Default: none, plain text. */
   readonly credentials?: ChannelCredentials
   /**
-   * How long a call that is no stream may take in milliseconds, retries included; and an export, an import or statistics until they begin.
+   * How long a call that is no stream may take in milliseconds, retries included; and an export, an import, statistics or selections until they begin.
    * Above 0, Infinity allowed. Default 30000.
    */
   readonly callTimeoutMs?: number
@@ -134,6 +135,15 @@ export class Client {
    */
   streamStatistics(runId: string): AsyncGenerator<StatisticsPart, void, void> {
     return readStatistics(this.#connection, runId)
+  }
+
+  /**
+   * What came of each selection of a run, in their order: how many samples were kept always, sometimes and never by then, how often, and how
+   * much of the set is that of the selection before. A run keeps its last 1024. A connection that breaks in between throws
+   * {@link UnavailableError}: begin anew. Throws {@link RunNotFoundError}.
+   */
+  selections(runId: string): AsyncGenerator<Selection, void, void> {
+    return readSelections(this.#connection, runId)
   }
 
   /** Removes a run and all that is known of it. Throws {@link RunNotFoundError}. */

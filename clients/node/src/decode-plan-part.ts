@@ -1,12 +1,15 @@
 import { PlanEpochResponse } from '@keepset/proto'
 
-/** Tags of the fields: PlanEpochResponse.chunk, PlanChunk.start_position, PlanChunk.sample_indices. */
+/** Tags of the fields: PlanEpochResponse.chunk, PlanChunk.start_position, PlanChunk.sample_indices, PlanChunk.weights. */
 const CHUNK_TAG = 0x12
 const START_POSITION_TAG = 0x08
 const SAMPLE_INDICES_TAG = 0x12
+const WEIGHTS_TAG = 0x1a
+
+const nothing = Buffer.alloc(0)
 
 /**
- * Decodes a part of a plan. The indices of a chunk are a view of the message, where the generated decoder copies them. What is
+ * Decodes a part of a plan. The indices and the weights of a chunk are views of the message, where the generated decoder copies them. What is
  * not just a chunk, its fields once and in their order, is left to that.
  */
 export function decodePlanPart(message: Buffer): PlanEpochResponse {
@@ -27,9 +30,19 @@ function decodeChunk(message: Buffer): PlanEpochResponse | undefined {
     }
     return Number.NaN
   }
+  /** The bytes that come next after their length; where the message has fewer, this ends past it. */
+  const bytes = () => {
+    const length = number()
+    const start = at
+    at += length
+    return message.subarray(start, at)
+  }
   if (!passes(CHUNK_TAG) || number() !== message.length - at) return undefined
   const startPosition = passes(START_POSITION_TAG) ? number() : 0
   if (!(startPosition <= 0xffffffff)) return undefined
-  if (!passes(SAMPLE_INDICES_TAG) || number() !== message.length - at) return undefined
-  return { part: { $case: 'chunk', value: { startPosition, sampleIndices: message.subarray(at) } } }
+  if (!passes(SAMPLE_INDICES_TAG)) return undefined
+  const sampleIndices = bytes()
+  const weights = passes(WEIGHTS_TAG) ? bytes() : nothing
+  if (at !== message.length) return undefined
+  return { part: { $case: 'chunk', value: { startPosition, sampleIndices, weights } } }
 }

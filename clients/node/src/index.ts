@@ -19,19 +19,40 @@ export {
   UnauthenticatedError,
   UnavailableError,
 } from './errors.js'
-export type { MetricValues, Plan, PlanReason } from './plan.js'
+export type { Plan, PlanReason, ScoringOptions } from './plan.js'
 export type { PlanEpochOptions } from './plan-epoch-options.js'
+export type { MetricValues, PlanPositions } from './plan-positions.js'
 export {
+  type CustomScoreOptions,
+  customScore,
   type EpsilonGreedyOptions,
   epsilonGreedy,
   full,
+  type IesOptions,
+  type ImportanceOptions,
+  type InfoBatchOptions,
   type InitialStatistics,
+  ies,
+  importance,
+  infoBatch,
+  type KakurenboOptions,
+  kakurenbo,
   type MovingStatisticsOptions,
   type OrderDpOptions,
   orderDp,
   type Policy,
+  type RepbOptions,
   random,
+  repb,
+  rs2,
+  type SelectiveBackpropOptions,
+  type SetaOptions,
+  type StaticMetric,
+  type StaticScoreOptions,
+  selectiveBackprop,
+  seta,
   staticRandom,
+  staticScore,
   type UcbOptions,
   ucb,
 } from './policies.js'
@@ -43,6 +64,9 @@ export type {
   RunInfo,
   RunProgress,
   RunSettings,
+  ScoreSource,
   ShardMode,
+  WeightsMode,
 } from './run-settings.js'
+export type { Selection } from './selections.js'
 export type { StatisticsPart } from './statistics.js'

@@ -3,29 +3,32 @@ import {
   type PlanHeader,
   RunState,
   type Timestamp,
-  InitialStatistics as WireInitial,
   NonFiniteMode as WireNonFinite,
   PlanReason as WireReason,
   type Run as WireRun,
   ShardMode as WireShard,
+  ScoreSource as WireSource,
   RunSpec as WireSpec,
+  WeightsMode as WireWeights,
 } from '@keepset/proto'
-import { checkU32, checkU64, invalid } from './checks.js'
-import { InternalError } from './errors.js'
+import { checkU32, checkU64, oneOf } from './checks.js'
 import type { PlanFacts, PlanReason } from './plan.js'
-import type { MovingStatisticsOptions, Policy } from './policies.js'
+import { policyFromWire, policyToWire } from './policy-mapping.js'
 import type { CreateRunOptions, RunInfo, RunSettings } from './run-settings.js'
-
-const initialToWire = {
-  first_loss: WireInitial.INITIAL_STATISTICS_FIRST_LOSS,
-  zero: WireInitial.INITIAL_STATISTICS_ZERO,
-} as const
+import { unreadable } from './unreadable.js'
 
 const shardToWire = { pad: WireShard.SHARD_MODE_PAD, drop: WireShard.SHARD_MODE_DROP } as const
 
 const nonFiniteToWire = {
   ignore: WireNonFinite.NON_FINITE_MODE_IGNORE,
   reject: WireNonFinite.NON_FINITE_MODE_REJECT,
+} as const
+
+const weightsToWire = { off: WireWeights.WEIGHTS_MODE_OFF, on: WireWeights.WEIGHTS_MODE_ON } as const
+
+const sourceToWire = {
+  loss: WireSource.SCORE_SOURCE_LOSS,
+  batch_loss: WireSource.SCORE_SOURCE_BATCH_LOSS,
 } as const
 
 const reasons: Readonly<Record<WireReason, PlanReason | undefined>> = {
@@ -51,44 +54,21 @@ export function specToWire(options: CreateRunOptions): WireSpec {
     totalEpochs: u32('total_epochs', options.epochs),
     selectionPeriod: u32('selection_period', options.selectionPeriod),
     warmupEpochs: u32('warmup_epochs', options.warmupEpochs),
-    tailEpochs: u32('tail_epochs', options.tailEpochs) ?? 0,
+    tailEpochs: u32('tail_epochs', options.tailEpochs),
     shardMode: oneOf('spec.shard_mode', shardToWire, options.shardMode ?? 'pad'),
     positionMultiple: u32('position_multiple', options.positionMultiple),
     nonFinite: oneOf('spec.non_finite', nonFiniteToWire, options.nonFinite ?? 'ignore'),
     metrics: [...(options.metrics ?? [])],
+    weights:
+      options.weights === undefined
+        ? WireWeights.WEIGHTS_MODE_UNSPECIFIED
+        : oneOf('spec.weights', weightsToWire, options.weights),
+    weightCap: options.weightCap,
+    scoreSource: oneOf('spec.score_source', sourceToWire, options.scoreSource ?? 'loss'),
+    batchLossMomentum: options.batchLossMomentum,
+    scoreLeftOut: options.scoreLeftOut,
     policy: policyToWire(options.policy),
   })
-}
-
-function policyToWire(policy: Policy): NonNullable<WireSpec['policy']> {
-  switch (policy?.kind) {
-    case 'full':
-      return { $case: 'full', value: {} }
-    case 'static_random':
-      return { $case: 'staticRandom', value: {} }
-    case 'random':
-      return { $case: 'random', value: {} }
-    case 'epsilon_greedy':
-      return { $case: 'epsilonGreedy', value: { epsilon: policy.epsilon, ...statisticsToWire(policy.kind, policy) } }
-    case 'ucb':
-      return { $case: 'ucb', value: { c: policy.c, ...statisticsToWire(policy.kind, policy) } }
-    case 'order_dp':
-      return { $case: 'orderDp', value: { poolRate: policy.poolRate } }
-    default:
-      throw invalid(
-        'spec.policy',
-        'is required: one of full(), staticRandom(), random(), epsilonGreedy(), ucb(), orderDp()',
-      )
-  }
-}
-
-function statisticsToWire(policy: string, { alpha, initial = 'first_loss' }: MovingStatisticsOptions) {
-  return { alpha, initial: oneOf(`spec.${policy}.initial`, initialToWire, initial) }
-}
-
-function oneOf<K extends string, V>(field: string, table: Readonly<Record<K, V>>, key: K): V {
-  if (Object.hasOwn(table, key)) return table[key]
-  throw invalid(field, `must be one of '${Object.keys(table).join("', '")}', got '${key}'`)
 }
 
 /** A run as the wire has it, made the library's own. */
@@ -111,6 +91,8 @@ export function runFromWire(run: WireRun | undefined): RunInfo {
       repeats: Number(progress.repeats),
       saving: progress.saving,
       selections: progress.selections,
+      scored: Number(progress.scored),
+      samplesPlannedElsewhere: Number(progress.samplesPlannedElsewhere),
     },
     createTime: dateFromWire(run.createTime),
     updateTime: dateFromWire(run.updateTime),
@@ -118,8 +100,14 @@ export function runFromWire(run: WireRun | undefined): RunInfo {
 }
 
 function settingsFromWire(spec: WireSpec): RunSettings {
-  const { selectionPeriod, warmupEpochs, positionMultiple } = spec
-  if (selectionPeriod === undefined || warmupEpochs === undefined || positionMultiple === undefined) {
+  const { selectionPeriod, warmupEpochs, tailEpochs, positionMultiple, scoreLeftOut } = spec
+  if (
+    selectionPeriod === undefined ||
+    warmupEpochs === undefined ||
+    tailEpochs === undefined ||
+    positionMultiple === undefined ||
+    scoreLeftOut === undefined
+  ) {
     throw unreadable('a spec whose defaults are not filled in')
   }
   return {
@@ -131,45 +119,17 @@ function settingsFromWire(spec: WireSpec): RunSettings {
     seed: spec.seed,
     selectionPeriod,
     warmupEpochs,
-    tailEpochs: spec.tailEpochs,
+    tailEpochs,
     shardMode: spec.shardMode === WireShard.SHARD_MODE_DROP ? 'drop' : 'pad',
     positionMultiple,
     nonFinite: spec.nonFinite === WireNonFinite.NON_FINITE_MODE_REJECT ? 'reject' : 'ignore',
     metrics: spec.metrics,
+    weights: spec.weights === WireWeights.WEIGHTS_MODE_ON ? 'on' : 'off',
+    weightCap: spec.weightCap,
+    scoreSource: spec.scoreSource === WireSource.SCORE_SOURCE_BATCH_LOSS ? 'batch_loss' : 'loss',
+    batchLossMomentum: spec.batchLossMomentum,
+    scoreLeftOut,
   }
-}
-
-function policyFromWire(policy: WireSpec['policy']): Policy {
-  switch (policy?.$case) {
-    case 'full':
-      return { kind: 'full' }
-    case 'staticRandom':
-      return { kind: 'static_random' }
-    case 'random':
-      return { kind: 'random' }
-    case 'epsilonGreedy':
-      return {
-        kind: 'epsilon_greedy',
-        ...given({ epsilon: policy.value.epsilon }),
-        ...statisticsFromWire(policy.value),
-      }
-    case 'ucb':
-      return { kind: 'ucb', ...given({ c: policy.value.c }), ...statisticsFromWire(policy.value) }
-    case 'orderDp':
-      return { kind: 'order_dp', ...given({ poolRate: policy.value.poolRate || undefined }) }
-    default:
-      throw unreadable('a policy that this library does not know')
-  }
-}
-
-function statisticsFromWire(value: { alpha?: number | undefined; initial: WireInitial }): MovingStatisticsOptions {
-  const initial = value.initial === WireInitial.INITIAL_STATISTICS_ZERO ? 'zero' : 'first_loss'
-  return { ...given({ alpha: value.alpha }), initial }
-}
-
-/** Leaves out what is undefined, so that optional fields are absent. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never
 }
 
 function dateFromWire(time: Timestamp | undefined): Date {
@@ -179,10 +139,16 @@ function dateFromWire(time: Timestamp | undefined): Date {
 
 /** A plan's header as the wire has it, checked against what was asked for. */
 export function planFromWire(request: PlanEpochRequest, header: PlanHeader): PlanFacts {
-  const { epoch, rank, worldSize = 1, generation } = request
+  const { epoch, rank, worldSize = 1, generation, scoreOnly } = request
   if (header.epoch !== epoch) throw unreadable(`the plan of epoch ${header.epoch} when it was asked for epoch ${epoch}`)
   if (generation !== 0 && header.generation !== generation) {
     throw unreadable(`a plan of generation ${header.generation} when it was asked for one of generation ${generation}`)
+  }
+  if (header.scoreOnly !== scoreOnly) {
+    const [trainedOn, scored] = ['what is to be trained on', 'what is to be scored']
+    throw unreadable(
+      scoreOnly ? `${trainedOn} when it was asked for ${scored}` : `${scored} when it was asked for ${trainedOn}`,
+    )
   }
   const reason = reasons[header.reason]
   if (reason === undefined) throw unreadable(`a plan with the reason ${header.reason}`)
@@ -198,16 +164,8 @@ export function planFromWire(request: PlanEpochRequest, header: PlanHeader): Pla
     reason,
     digest: header.digest.toString('hex'),
     appliedSequence: header.appliedSequence,
+    hasWeights: header.hasWeights,
+    scoreCount: header.scoreCount,
+    learningRateFactor: header.learningRateFactor || 1,
   }
-}
-
-/** The error of an answer that no sampler of this version gives. */
-export function unreadable(what: string): InternalError {
-  return new InternalError(
-    'INTERNAL',
-    `The sampler sent ${what}. Use versions of the sampler and the client that fit.`,
-    {
-      reason: 'UNREADABLE_ANSWER',
-    },
-  )
 }

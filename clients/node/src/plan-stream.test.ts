@@ -5,7 +5,7 @@ import { type PlanEpochRequest, type PlanEpochResponse, PlanHeader, PlanReason }
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Connection } from './connection.js'
 import { AbortedError, DeadlineError, InternalError, OutOfRangeError, UnavailableError } from './errors.js'
-import { pack, unpackU32 } from './packed.js'
+import { pack, unpackF32, unpackU32 } from './packed.js'
 import { openPlan, readPlan } from './plan-stream.js'
 import { fastTiming, testConnection } from './testing/connection.js'
 import { deferred } from './testing/deferred.js'
@@ -28,6 +28,7 @@ const request: PlanEpochRequest = {
   lastSequence: 0,
   startPosition: 0,
   generation: 0,
+  scoreOnly: false,
 }
 const life = new AbortController().signal
 
@@ -51,27 +52,29 @@ async function start(
   return connection
 }
 
-function writeHeader(call: Call, positionCount: number, digest = 'digest') {
+function writeHeader(call: Call, positionCount: number, digest = 'digest', hasWeights = false) {
   const header = PlanHeader.fromPartial({
     positionCount,
     keptCount: positionCount,
     sampleCount: positionCount,
     reason: PlanReason.PLAN_REASON_WARMUP,
     digest: Buffer.from(digest),
+    hasWeights,
   })
   call.write({ part: { $case: 'header', value: header } })
 }
 
-/** Index i is 10 i. */
-function writeChunk(call: Call, startPosition: number, count: number) {
-  const indices = Uint32Array.from({ length: count }, (_, i) => 10 * (startPosition + i))
-  call.write({ part: { $case: 'chunk', value: { startPosition, sampleIndices: pack(indices) } } })
+/** Index i is 10 i, and its weight, if it has one, i + 0.5. */
+function writeChunk(call: Call, startPosition: number, count: number, weightCount = 0) {
+  const sampleIndices = pack(Uint32Array.from({ length: count }, (_, i) => 10 * (startPosition + i)))
+  const weights = pack(Float32Array.from({ length: weightCount }, (_, i) => startPosition + i + 0.5))
+  call.write({ part: { $case: 'chunk', value: { startPosition, sampleIndices, weights } } })
 }
 
 async function read(on: Connection): Promise<number[]> {
   const opened = await openPlan(on, request, 60_000, life)
   const read: number[] = []
-  for await (const piece of readPlan(on, request, opened, life)) read.push(...unpackU32(piece))
+  for await (const piece of readPlan(on, request, opened, life)) read.push(...unpackU32(piece.sampleIndices))
   return read
 }
 
@@ -86,6 +89,20 @@ describe('readPlan', () => {
       call.end()
     })
     expect(await read(on)).toEqual(tens(5))
+  })
+
+  it('reads the weights of the indices', async () => {
+    const on = await start((call) => {
+      writeHeader(call, 5, 'digest', true)
+      writeChunk(call, 0, 3, 3)
+      writeChunk(call, 3, 2, 2)
+      call.end()
+    })
+    const opened = await openPlan(on, request, 60_000, life)
+    expect(opened.facts.hasWeights).toBe(true)
+    const weights: number[] = []
+    for await (const piece of readPlan(on, request, opened, life)) weights.push(...unpackF32(piece.weights))
+    expect(weights).toEqual([0.5, 1.5, 2.5, 3.5, 4.5])
   })
 
   it('goes on at the position reached when the stream breaks, again and again', async () => {
@@ -110,7 +127,7 @@ describe('readPlan', () => {
     const opened = await openPlan(on, request, 60_000, life)
     const read: number[] = []
     for await (const piece of readPlan(on, request, opened, life)) {
-      read.push(...unpackU32(piece))
+      read.push(...unpackU32(piece.sampleIndices))
       current?.emit('error', drain)
     }
     expect(read).toEqual(tens(8))
@@ -170,11 +187,19 @@ describe('readPlan', () => {
     [
       'bytes that are no whole indices',
       (call: Call) =>
-        call.write({ part: { $case: 'chunk', value: { startPosition: 0, sampleIndices: Buffer.alloc(15) } } }),
+        call.write({
+          part: {
+            $case: 'chunk',
+            value: { startPosition: 0, sampleIndices: Buffer.alloc(15), weights: Buffer.alloc(0) },
+          },
+        }),
     ],
-  ])('does not take %s', async (_, write) => {
+    ['weights that were not announced', (call: Call) => writeChunk(call, 0, 4, 4)],
+    ['fewer weights than indices', (call: Call) => writeChunk(call, 0, 4, 3), true],
+    ['no weights where they were announced', (call: Call) => writeChunk(call, 0, 4), true],
+  ])('does not take %s', async (_, write, hasWeights = false) => {
     const on = await start((call) => {
-      writeHeader(call, 4)
+      writeHeader(call, 4, 'digest', hasWeights)
       write(call)
       call.end()
     })
@@ -215,6 +240,7 @@ describe('openPlan', () => {
   it.each([
     ['of another epoch', { epoch: 3, generation: 2, reason: PlanReason.PLAN_REASON_WARMUP }],
     ['of another generation', { epoch: 0, generation: 3, reason: PlanReason.PLAN_REASON_WARMUP }],
+    ['of what is to be scored', { generation: 2, reason: PlanReason.PLAN_REASON_WARMUP, scoreOnly: true }],
     ['without a reason', { epoch: 0, generation: 2, reason: PlanReason.PLAN_REASON_UNSPECIFIED }],
   ])('cancels the stream of a header %s', async (_, header) => {
     const cancelled = deferred()
@@ -256,7 +282,7 @@ describe('openPlan', () => {
 
     const broken = await openPlan(on, request, 60_000, signal)
     const read: number[] = []
-    for await (const piece of readPlan(on, request, broken, signal)) read.push(...unpackU32(piece))
+    for await (const piece of readPlan(on, request, broken, signal)) read.push(...unpackU32(piece.sampleIndices))
     expect(read).toEqual(tens(4))
     expect(listeners()).toBe(0)
   })

@@ -7,6 +7,7 @@ import { AbortedError, DeadlineError, InternalError, KeepsetError } from './erro
 import { planFromWire } from './mapping.js'
 import { openStream, retrying } from './open-stream.js'
 import type { PlanFacts } from './plan.js'
+import type { PackedPiece } from './plan-positions.js'
 import { delayBeforeRetry } from './retry.js'
 
 /** How much later than the sampler we give up a wait: its answer names the ranks that are missing, ours cannot. */
@@ -58,15 +59,15 @@ async function startPlan(
 }
 
 /**
- * The indices of a plan from `request.startPosition` on, packed little-endian u32 in pieces as they come. A stream that breaks is opened again at the
- * position reached, and goes on only if it is the same plan: no index is lost and none comes twice.
+ * The indices of a plan from `request.startPosition` on, with their weights where it has any, packed in pieces as they come. A stream that breaks is
+ * opened again at the position reached, and goes on only if it is the same plan: no index is lost and none comes twice.
  */
 export async function* readPlan(
   connection: Connection,
   request: PlanEpochRequest,
   opened: OpenPlan,
   signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, void> {
+): AsyncGenerator<PackedPiece, void, void> {
   const { giveUpAfterMs } = connection.settings
   const { facts } = opened
   const budget = new RetryBudget(connection.timing, giveUpAfterMs)
@@ -80,10 +81,10 @@ export async function* readPlan(
         return
       }
       if ('chunk' in part) {
-        const { sampleIndices } = checkChunk(part.chunk, position, facts)
+        const piece = checkChunk(part.chunk, position, facts)
         budget.progress()
-        position += sampleIndices.length / 4
-        yield sampleIndices
+        position += piece.sampleIndices.length / 4
+        yield piece
         continue
       }
       if (position === facts.positionCount) return
@@ -114,11 +115,15 @@ async function nextPart(plan: OpenPlan, signal: AbortSignal): Promise<Part> {
   }
 }
 
-function checkChunk(chunk: PlanChunk, position: number, { positionCount }: PlanFacts): PlanChunk {
-  const { startPosition, sampleIndices } = chunk
+function checkChunk(chunk: PlanChunk, position: number, { positionCount, hasWeights }: PlanFacts): PackedPiece {
+  const { startPosition, sampleIndices, weights } = chunk
   const count = sampleIndices.length / 4
   if (startPosition !== position || !Number.isInteger(count) || position + count > positionCount) {
     throw garbled(`holds ${sampleIndices.length} bytes for position ${startPosition} when ${position} was next`)
+  }
+  if (weights.length !== (hasWeights ? sampleIndices.length : 0)) {
+    const plan = hasWeights ? 'a plan with weights' : 'a plan without weights'
+    throw garbled(`holds ${weights.length} bytes of weights for ${count} indices of ${plan}`)
   }
   return chunk
 }

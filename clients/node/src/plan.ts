@@ -1,24 +1,16 @@
-import { setImmediate as turn } from 'node:timers/promises'
-import { isUint32Array } from 'node:util/types'
-import { type Batch, cutBatches } from './batches.js'
-import { checkU32, invalid } from './checks.js'
-import { unpackU32, unpackU32To } from './packed.js'
-import type { BatchReport, MetricColumn } from './report-copies.js'
+import { checkU32 } from './checks.js'
+import { PlanPositions, type PositionFacts, type PositionLink } from './plan-positions.js'
 
 /** Why the kept set is what it is: a first epoch, chosen for this epoch, the set of the last selection, a last epoch. */
 export type PlanReason = 'warmup' | 'selected' | 'reused' | 'tail'
 
 /** What a plan is, before its positions. */
-export interface PlanFacts {
-  readonly epoch: number
-  readonly rank: number
+export interface PlanFacts extends PositionFacts {
   readonly worldSize: number
   /** Samples kept in this epoch, over all ranks, k. */
   readonly keptCount: number
   /** Samples in the data set, N. */
   readonly sampleCount: number
-  /** Positions of this rank: as many as for every other rank. */
-  readonly positionCount: number
   /** Share of the data set left out so far, this epoch included. Range [0, 1). */
   readonly saving: number
   /** Epoch at which the kept set was chosen; for 'warmup' and 'tail' the epoch itself. */
@@ -28,136 +20,74 @@ export interface PlanFacts {
   readonly digest: string
   /** Reports of this rank in this epoch that the sampler had when it was asked: 0, or more after a restart in mid-epoch. The next report goes on after them. */
   readonly appliedSequence: number
+  /** Whether the plan's batches have weights. */
+  readonly hasWeights: boolean
+  /** Positions that this rank has to score after it has trained on the plan: those of {@link Plan.scoring}. 0: nothing is to be scored. */
+  readonly scoreCount: number
+  /** What the learning rate is to be multiplied with in this epoch: 1, unless the policy says otherwise (kakurenbo). */
+  readonly learningRateFactor: number
 }
 
-/** Values of further metrics of a batch, by their names: of each as many as losses. */
-export type MetricValues = Readonly<Record<string, ArrayLike<number>>>
+/** Settings of one {@link Plan.scoring}. */
+export interface ScoringOptions {
+  /** Position of what is to be scored at which batches begin: to go on there after a restart. 0 to the plan's `scoreCount`. Default 0. */
+  readonly startPosition?: number
+}
 
 /** What a plan needs of its run. */
-interface PlanLink {
-  /** The indices from the start position on, packed little-endian u32 in pieces as they come. */
-  pieces(): AsyncIterable<Uint8Array>
-  /** Resolves when the next report of this rank is sure to find room. */
-  keepRoom(): Promise<void>
-  releaseRoom(): void
-  report(batch: BatchReport): void
+interface PlanLink extends PositionLink {
+  /** The link of what is to be scored, from a position on. */
+  scoring(startPosition: number): PositionLink
 }
 
 /** What one rank trains on in one epoch. */
-export class Plan implements PlanFacts {
-  readonly epoch: number
-  readonly rank: number
+export class Plan extends PlanPositions implements PlanFacts {
   readonly worldSize: number
   readonly keptCount: number
   readonly sampleCount: number
-  readonly positionCount: number
   readonly saving: number
   readonly selectionEpoch: number
   readonly reason: PlanReason
   readonly digest: string
   readonly appliedSequence: number
-  /** Position at which {@link batches} and {@link indices} begin: 0, or what the trainer asked for. */
-  readonly startPosition: number
+  readonly hasWeights: boolean
+  readonly scoreCount: number
+  readonly learningRateFactor: number
   readonly #link: PlanLink
 
   constructor(facts: PlanFacts, startPosition: number, link: PlanLink) {
-    this.epoch = facts.epoch
-    this.rank = facts.rank
+    super(facts, startPosition, link)
     this.worldSize = facts.worldSize
     this.keptCount = facts.keptCount
     this.sampleCount = facts.sampleCount
-    this.positionCount = facts.positionCount
     this.saving = facts.saving
     this.selectionEpoch = facts.selectionEpoch
     this.reason = facts.reason
     this.digest = facts.digest
     this.appliedSequence = facts.appliedSequence
-    this.startPosition = startPosition
+    this.hasWeights = facts.hasWeights
+    this.scoreCount = facts.scoreCount
+    this.learningRateFactor = facts.learningRateFactor
     this.#link = link
   }
 
   /**
-   * The plan in batches of `batchSize` (at least 1) positions, the last one shorter where they do not divide. Indices are handed
-   * out as they come from the sampler; a stream that breaks is resumed where it was, with no index lost or doubled.
+   * The samples that this epoch left out, where they are to be scored: {@link scoreCount} positions, handed out in batches as those of the plan are. They
+   * have a forward pass without training, and their losses are reported as others of the epoch are, for the next selection to see. Without
+   * anything to score it is empty, and the sampler is not asked.
    *
-   * Before each batch it waits until the report of that batch is sure to find room, so a loop that reports once a batch never
-   * meets a full queue. Each call begins at {@link startPosition} again.
+   * Begin it when all batches of the plan are reported: the losses should be those of the model after the epoch, and the queue of reports has room for
+   * one batch of a rank at a time.
    *
-   * Throws the failure of the run, when its reports can no longer be delivered.
+   * Throws {@link InvalidArgumentError} for a start position past the end. What the sampler refuses is thrown by the first batch.
    */
-  batches(batchSize: number): AsyncIterableIterator<Batch> {
-    return this.#batches(checkU32('batchSize', batchSize, 1))
-  }
-
-  async *#batches(batchSize: number): AsyncGenerator<Batch, void, void> {
-    try {
-      for await (const batch of cutBatches(unpacked(this.#link.pieces()), batchSize, this.startPosition)) {
-        await this.#link.keepRoom()
-        // A trainer whose step never waits for a timer or for I/O would keep the reports from leaving until their queue is full.
-        await turn()
-        yield batch
-      }
-    } finally {
-      this.#link.releaseRoom()
-    }
-  }
-
-  /** All indices from {@link startPosition} on: 4 bytes a position. */
-  async indices(): Promise<Uint32Array> {
-    const all = new Uint32Array(this.positionCount - this.startPosition)
-    let filled = 0
-    for await (const piece of this.#link.pieces()) {
-      filled += unpackU32To(all, filled, piece)
-    }
-    return all
-  }
-
-  /**
-   * Hands over the un-reduced losses of a batch and returns: nothing is waited for, the arrays are copied. `losses[i]` belongs to
-   * the i-th index, and both have the same length, at least 1. The report is sent in the background, exactly once and in order.
-   * `metrics` has values of any of the run's metrics (`createRun({ metrics })`), for example `{ correct: [1, 0, 1] }`; what is not finite changes nothing.
-   *
-   * Throws, and queues nothing: {@link InvalidArgumentError} when the lengths differ, {@link QueueFullError} when there is no room
-   * (see {@link batches} and `run.room()`), {@link PreconditionError} when the rank has gone on to another epoch, and the failure of
-   * the run when an earlier report was refused or could not be delivered.
-   */
-  report(batch: Pick<Batch, 'indices'> | Uint32Array, losses: ArrayLike<number>, metrics?: MetricValues): void {
-    const indices = batch instanceof Uint32Array ? batch : batch?.indices
-    if (!(indices instanceof Uint32Array || isUint32Array(indices))) {
-      throw invalid('sample_indices', `must be a Uint32Array or a batch of plan.batches(), got ${nameOf(batch)}`)
-    }
-    if (losses?.length !== indices.length) {
-      throw invalid(
-        'losses',
-        `must be an array with the un-reduced loss of each of the ${indices.length} indices, got ${lengthOf(losses)}`,
-      )
-    }
-    if (indices.length === 0) throw invalid('sample_indices', 'must hold at least one index')
-    this.#link.report({ indices, losses, metrics: metrics ? columnsOf(metrics, indices.length) : noColumns })
-  }
-}
-
-async function* unpacked(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint32Array, void, void> {
-  for await (const piece of pieces) yield unpackU32(piece)
-}
-
-const noColumns: readonly MetricColumn[] = []
-
-function columnsOf(metrics: MetricValues, count: number): MetricColumn[] {
-  return Object.entries(metrics).map(([name, values]) => {
-    if (values?.length === count) return { name, values }
-    throw invalid(
-      `metrics.${name}`,
-      `must be an array with a value for each of the ${count} indices, got ${lengthOf(values)}`,
+  scoring(options: ScoringOptions = {}): PlanPositions {
+    const { epoch, rank, scoreCount } = this
+    const startPosition = checkU32('start_position', options.startPosition ?? 0, 0, scoreCount)
+    return new PlanPositions(
+      { epoch, rank, positionCount: scoreCount },
+      startPosition,
+      this.#link.scoring(startPosition),
     )
-  })
-}
-
-function nameOf(value: unknown): unknown {
-  return value?.constructor?.name ?? (value === null ? null : typeof value)
-}
-
-/** The length of what may be no array, for the text of an error; what it is, where it has none. */
-function lengthOf(values: ArrayLike<number> | undefined): unknown {
-  return values?.length ?? values
+  }
 }

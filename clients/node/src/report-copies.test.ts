@@ -32,6 +32,17 @@ it('keeps many reports of any size apart, each the same as often as it is sent',
   }
 })
 
+it('keeps one loss for a whole batch apart from what follows', () => {
+  const copies = new ReportCopies()
+  const reports = [1, 2].map((nth) => copies.copy(origin, nth, { ...batch(nth, 3), losses: [nth + 0.25] }))
+  for (const [nth, report] of [...reports.entries(), ...reports.entries()]) {
+    const { sampleIndices, losses, metrics } = report.toWire()
+    expect(unpackU32(sampleIndices)).toEqual(new Uint32Array(3).fill(nth + 1))
+    expect(unpackF32(losses)).toEqual(Float32Array.of(nth + 1.25))
+    expect(metrics.map(({ values }) => unpackF32(values))).toEqual([new Float32Array(3).fill(-nth - 1)])
+  }
+})
+
 it('keeps nothing of a batch that cannot be copied', () => {
   const copies = new ReportCopies()
   const wrong = { indices: Uint32Array.of(7), losses: [1n] as unknown as number[], metrics: [] }

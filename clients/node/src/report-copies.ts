@@ -20,9 +20,10 @@ export interface MetricColumn {
   readonly values: ArrayLike<number>
 }
 
-/** A batch's report as the trainer hands it over, its arrays of the same length. */
+/** A batch's report as the trainer hands it over, its arrays of the same length but for the losses. */
 export interface BatchReport {
   readonly indices: Uint32Array
+  /** As many as indices, or one for the whole batch. */
   readonly losses: ArrayLike<number>
   readonly metrics: readonly MetricColumn[]
 }
@@ -37,18 +38,19 @@ export class ReportCopies {
 
   copy(origin: ReportOrigin, sequence: number, { indices, losses, metrics }: BatchReport): QueuedReport {
     const count = indices.length
-    const length = (2 + metrics.length) * count
+    const lossCount = losses.length
+    const length = (1 + metrics.length) * count + lossCount
     const start = this.#startOf(length)
     const { u32, f32 } = this.#block
     u32.set(indices, start)
     f32.set(losses, start + count)
-    let end = start + 2 * count
+    let end = start + count + lossCount
     for (const { values } of metrics) {
       f32.set(values, end)
       end += count
     }
     this.#used = end
-    return new CopiedReport(origin, sequence, this.#block, start, count, namesOf(metrics))
+    return new CopiedReport(origin, sequence, this.#block, start, { count, lossCount }, namesOf(metrics))
   }
 
   /** Where there is room for so many elements, in a new block if need be. */
@@ -60,13 +62,20 @@ export class ReportCopies {
   }
 }
 
+/** How many elements the columns of a report have. */
+interface Counts {
+  /** Of indices, and of the values of each metric. */
+  readonly count: number
+  readonly lossCount: number
+}
+
 /** A report that is made for the wire when it is sent, each time. */
 class CopiedReport implements QueuedReport {
   readonly sequence: number
   readonly #origin: ReportOrigin
   readonly #block: Block
   readonly #start: number
-  readonly #count: number
+  readonly #counts: Counts
   readonly #metrics: readonly string[]
 
   constructor(
@@ -74,14 +83,14 @@ class CopiedReport implements QueuedReport {
     sequence: number,
     block: Block,
     start: number,
-    count: number,
+    counts: Counts,
     metrics: readonly string[],
   ) {
     this.sequence = sequence
     this.#origin = origin
     this.#block = block
     this.#start = start
-    this.#count = count
+    this.#counts = counts
     this.#metrics = metrics
   }
 
@@ -94,18 +103,20 @@ class CopiedReport implements QueuedReport {
   }
 
   toWire(): LossReport {
+    const { count, lossCount } = this.#counts
+    const afterLosses = count + lossCount
     return {
       ...this.#origin,
       sequence: this.sequence,
-      sampleIndices: this.#column(0),
-      losses: this.#column(1),
-      metrics: this.#metrics.map((name, index) => ({ name, values: this.#column(2 + index) })),
+      sampleIndices: this.#column(0, count),
+      losses: this.#column(count, lossCount),
+      metrics: this.#metrics.map((name, nth) => ({ name, values: this.#column(afterLosses + nth * count, count) })),
     }
   }
 
-  #column(nth: number): Buffer {
-    const start = this.#start + nth * this.#count
-    return bytesOnWire(this.#block.u32.subarray(start, start + this.#count))
+  #column(offset: number, count: number): Buffer {
+    const start = this.#start + offset
+    return bytesOnWire(this.#block.u32.subarray(start, start + count))
   }
 }
 

@@ -4,12 +4,22 @@ import type { Connection } from './connection.js'
 import type { KeepsetError } from './errors.js'
 import { Plan } from './plan.js'
 import type { PlanEpochOptions } from './plan-epoch-options.js'
+import type { PackedPiece, PositionLink } from './plan-positions.js'
 import { type OpenPlan, openPlan, readPlan } from './plan-stream.js'
 import { ReportCopies } from './report-copies.js'
 import { ReportSender } from './report-sender.js'
+import type { ScoreSource } from './run-settings.js'
 import { Sequences } from './sequences.js'
+import { unreadable } from './unreadable.js'
 
 const defaultPlanTimeoutMs = 600_000
+
+/** What tells one life of a run from others, and what its reports are. */
+interface LifeFacts {
+  readonly runId: string
+  readonly generation: number
+  readonly scoreSource: ScoreSource
+}
 
 /** One generation of a run, as far as one {@link Run} object has part in it: its plans, and the reports that they make. A rewind begins another. */
 export class RunLife {
@@ -19,16 +29,18 @@ export class RunLife {
   isFinished = false
   readonly #connection: Connection
   readonly #runId: string
+  readonly #scoreSource: ScoreSource
   readonly #sequences = new Sequences()
   readonly #copies = new ReportCopies()
   /** By rank: the stream of the last plan, while nobody reads it. */
   readonly #unread = new Map<number, OpenPlan>()
 
-  constructor(connection: Connection, runId: string, generation: number) {
+  constructor(connection: Connection, { runId, generation, scoreSource }: LifeFacts) {
     this.generation = generation
     this.sender = new ReportSender(connection)
     this.#connection = connection
     this.#runId = runId
+    this.#scoreSource = scoreSource
   }
 
   /** See {@link Run.planEpoch}. */
@@ -42,6 +54,7 @@ export class RunLife {
       lastSequence: checkU32('last_sequence', options.lastSequence ?? 0),
       startPosition: checkU32('start_position', options.startPosition ?? 0),
       generation: this.generation,
+      scoreOnly: false,
     }
     const timeoutMs = checkTime('timeoutMs', options.timeoutMs ?? defaultPlanTimeoutMs)
     this.sender.queue.release(rank)
@@ -77,9 +90,8 @@ export class RunLife {
   }
 
   #makePlan(request: PlanEpochRequest, opened: OpenPlan): Plan {
-    const { epoch, rank, startPosition, generation } = request
-    const { queue, signal } = this.sender
-    const origin = { runId: this.#runId, epoch, rank, generation }
+    const { rank, startPosition } = request
+    const { signal } = this.sender
     const { giveUpAfterMs } = this.#connection.settings
     this.#unread.set(rank, opened)
     const pieces = async function* (this: RunLife) {
@@ -87,8 +99,24 @@ export class RunLife {
       const plan = this.#takeUnread(rank, opened) ?? (await this.#open(request, giveUpAfterMs))
       yield* readPlan(this.#connection, request, plan, signal)
     }
+    const link = this.#linkOf(request)
+    const { scoreCount } = opened.facts
     return new Plan(opened.facts, startPosition, {
+      ...link,
       pieces: pieces.bind(this),
+      scoring: (startPosition) => ({
+        ...link,
+        pieces: () => this.#readScoring({ ...request, startPosition, scoreOnly: true }, scoreCount),
+      }),
+    })
+  }
+
+  /** What is the same for all positions of the request's epoch and rank: their reports are one sequence. */
+  #linkOf({ epoch, rank, generation }: PlanEpochRequest): Omit<PositionLink, 'pieces'> {
+    const { queue } = this.sender
+    const origin = { runId: this.#runId, epoch, rank, generation }
+    return {
+      scoreSource: this.#scoreSource,
       keepRoom: () => this.sender.keepRoomFor(rank),
       releaseRoom: () => queue.release(rank),
       report: (batch) => {
@@ -97,6 +125,18 @@ export class RunLife {
         this.sender.send(this.#copies.copy(origin, sequence, batch))
         this.#sequences.commit(rank)
       },
-    })
+    }
+  }
+
+  /** What is to be scored, as the sampler has it: as many positions as the plan said. */
+  async *#readScoring(request: PlanEpochRequest, scoreCount: number): AsyncGenerator<PackedPiece, void, void> {
+    if (scoreCount === 0) return
+    const opened = await this.#open(request, this.#connection.settings.giveUpAfterMs)
+    const { positionCount } = opened.facts
+    if (positionCount !== scoreCount) {
+      opened.cancel()
+      throw unreadable(`${positionCount} positions to score when the plan of epoch ${request.epoch} said ${scoreCount}`)
+    }
+    yield* readPlan(this.#connection, request, opened, this.sender.signal)
   }
 }

@@ -24,11 +24,11 @@ export interface CreateRunOptions {
   readonly epochs?: number
   /** Key of every random stream of the run, an unsigned 64-bit number: the same settings and reports give the same plans. Default 0. */
   readonly seed?: bigint | number
-  /** Epochs from one selection to the next. At least 1. Default: max(1, round(epochs / 20)), or 10 where `epochs` is not given. */
+  /** Epochs from one selection to the next. At least 1. Default: what the policy says, or else max(1, round(epochs / 20)), or 10 where `epochs` is not given. */
   readonly selectionPeriod?: number
-  /** First epochs that train on everything. Default 1. */
+  /** First epochs that train on everything. Default: what the policy says, or else 1. */
   readonly warmupEpochs?: number
-  /** Last epochs that train on everything. Default 0. */
+  /** Last epochs that train on everything. Default: what the policy says, or else 0. */
   readonly tailEpochs?: number
   /** How ranks get equal lengths: 'pad' repeats a rank's own first sample, 'drop' leaves out the last positions. Default 'pad'. */
   readonly shardMode?: ShardMode
@@ -38,10 +38,29 @@ export interface CreateRunOptions {
   readonly nonFinite?: NonFiniteMode
   /**
    * Names of further values that `plan.report()` takes for each sample beside the loss: a to z first, then up to 31 more of a-z, 0-9 and '_'; at most 8.
-   * The sampler keeps the last finite value of each; they do not influence selection. Default none.
+   * The sampler keeps the last finite value of each. Those that the policy needs are added where they lack; the others do not influence selection. Default none.
    */
   readonly metrics?: readonly string[]
+  /**
+   * Whether plans have weights for the losses, `batch.weights`: 1 / the probability with which a sample was kept, and 1 where that was certain.
+   * Default: what the policy says, or else 'off'.
+   */
+  readonly weights?: WeightsMode
+  /** Greatest weight: a larger one is this. At least 1. Default: none is too large. Only with weights. */
+  readonly weightCap?: number
+  /** What `plan.report()` takes: the loss of each sample, or the mean loss of the batch alone. Default 'loss'. */
+  readonly scoreSource?: ScoreSource
+  /** Weight a of a sample's old value with 'batch_loss': s = a s + (1 - a) mean, its first is the mean. Range [0, 1). Default 0.7. */
+  readonly batchLossMomentum?: number
+  /** Whether the samples that a plan leaves out shall be scored before the next selection: see `plan.scoring()`. Default: what the policy says, or else false. */
+  readonly scoreLeftOut?: boolean
 }
+
+/** Whether plans have weights for the losses. */
+export type WeightsMode = 'off' | 'on'
+
+/** What the losses of a report are: each sample's own, or the mean of the batch for all of them (BLS, CVPR 2026, arXiv 2604.04681). */
+export type ScoreSource = 'loss' | 'batch_loss'
 
 /** How ranks get equal lengths. */
 export type ShardMode = 'pad' | 'drop'
@@ -66,6 +85,13 @@ export interface RunSettings {
   readonly nonFinite: NonFiniteMode
   /** Names of the further values that reports can have, in the order of their columns. */
   readonly metrics: readonly string[]
+  readonly weights: WeightsMode
+  /** Greatest weight; undefined = none is too large. */
+  readonly weightCap: number | undefined
+  readonly scoreSource: ScoreSource
+  /** Weight of a sample's old value; undefined where losses are each sample's own. */
+  readonly batchLossMomentum: number | undefined
+  readonly scoreLeftOut: boolean
 }
 
 /** Counts of what a run has done. */
@@ -82,10 +108,17 @@ export interface RunProgress {
   readonly nonFinite: number
   /** Further finite losses of a sample in an epoch that already had one; they changed nothing. */
   readonly repeats: number
-  /** Share of the data set left out so far: 1 - samplesPlanned / (epochsPlanned x sampleCount). 0 before the first plan. */
+  /**
+   * Share of the data set left out so far: 1 - (samplesPlanned + samplesPlannedElsewhere) / (epochsPlanned x sampleCount). 0 before the first plan. Below 1,
+   * and below 0 where scores from other runs cost more than was saved.
+   */
   readonly saving: number
   /** Selections made: epochs whose plan has the reason 'selected'. */
   readonly selections: number
+  /** Losses of left-out samples, which had a forward pass alone. They are no part of the saving: a forward pass is about a third of a training step. */
+  readonly scored: number
+  /** Samples that the runs of `scoresFrom` were planned in the epochs that they observed: the cost of static scores that were made elsewhere. */
+  readonly samplesPlannedElsewhere: number
 }
 
 /** A run as the sampler holds it. */

@@ -168,3 +168,13 @@ it('is the end of a trainer whose run another has rewound', async () => {
   await expect(run.rewind(1)).rejects.toEqual(stale)
   expect(await run.rewind(1).catch((caught: unknown) => caught)).toBeInstanceOf(AbortedError)
 })
+
+it('takes what the run takes in its new life too: the mean loss of a batch', async () => {
+  const { run, reported } = await startRewindable(undefined, { scoreSource: 'batch_loss' })
+  await run.rewind(0)
+  const plan = await run.planEpoch(0)
+  expect(() => plan.report(one, [1])).toThrow('batch_loss')
+  plan.report(one, 0.5)
+  await run.flush()
+  expect(reported.map(({ losses }) => losses.readFloatLE(0))).toEqual([0.5])
+})

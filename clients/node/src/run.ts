@@ -6,7 +6,13 @@ import { runFromWire } from './mapping.js'
 import type { Plan } from './plan.js'
 import type { PlanEpochOptions } from './plan-epoch-options.js'
 import { RunLife } from './run-life.js'
-import type { RunInfo } from './run-settings.js'
+import type { RunInfo, ScoreSource } from './run-settings.js'
+import { readSelections, type Selection } from './selections.js'
+
+/** What is to be known of a run to serve it. */
+interface RunToServe extends Pick<RunInfo, 'runId' | 'generation'> {
+  readonly settings: Pick<RunInfo['settings'], 'scoreSource'>
+}
 
 /**
  * A run, as a trainer uses it. One object may serve several ranks at once. Its reports go out in the background; when they can no longer
@@ -16,12 +22,15 @@ import type { RunInfo } from './run-settings.js'
 export class Run {
   readonly runId: string
   readonly #connection: Connection
+  readonly #scoreSource: ScoreSource
   #life: RunLife
 
-  constructor(connection: Connection, { runId, generation }: Pick<RunInfo, 'runId' | 'generation'>) {
+  constructor(connection: Connection, { runId, generation, settings }: RunToServe) {
+    const { scoreSource } = settings
     this.runId = runId
     this.#connection = connection
-    this.#life = new RunLife(connection, runId, generation)
+    this.#scoreSource = scoreSource
+    this.#life = new RunLife(connection, { runId, generation, scoreSource })
   }
 
   /** The run's life that this object is in: every plan that it asks for and every report that it sends states it. {@link rewind} begins another. */
@@ -40,6 +49,11 @@ export class Run {
   /** The run as the sampler holds it now. Reports that are still on their way are not in its counts: {@link flush} first. */
   async info(): Promise<RunInfo> {
     return fetchRun(this.#connection, this.runId)
+  }
+
+  /** What came of each selection so far, in their order; see {@link Client.selections}. */
+  selections(): AsyncGenerator<Selection, void, void> {
+    return readSelections(this.#connection, this.runId)
   }
 
   /**
@@ -103,7 +117,7 @@ export class Run {
 
   #begin(generation: number, epoch: number): void {
     const before = this.#life
-    this.#life = new RunLife(this.#connection, this.runId, generation)
+    this.#life = new RunLife(this.#connection, { runId: this.runId, generation, scoreSource: this.#scoreSource })
     before.close(
       new AbortedError(
         'ABORTED',

@@ -75,6 +75,14 @@ it('reads the run, its samples in chunks, and the summary', async () => {
   ])
 })
 
+it("reads the policy's own columns after the run's metrics", async () => {
+  const values = pack(Float32Array.of(1, 2, 3, 4, 5))
+  const metrics = ['correct', 'repb_above'].map((name) => ({ name, values }))
+  const parts = await read([run, chunk(0, 5, { metrics }), summary])
+  const column = Float32Array.of(1, 2, 3, 4, 5)
+  expect(parts[1]).toMatchObject({ metrics: { correct: column, repb_above: column } })
+})
+
 it.each([
   ['nothing at all', []],
   ['no run first', [chunk(0, 5), summary]],
@@ -94,6 +102,23 @@ it.each([
   [
     'a metric that the run does not have',
     [run, chunk(0, 5, { metrics: [{ name: 'other', values: Buffer.alloc(20) }] }), summary],
+  ],
+  [
+    'a column of the policy before the metrics',
+    [run, chunk(0, 5, { metrics: ['own', 'correct'].map((name) => ({ name, values: Buffer.alloc(20) })) }), summary],
+  ],
+  [
+    'a column of the policy of another length',
+    [
+      run,
+      chunk(0, 5, {
+        metrics: [
+          { name: 'correct', values: Buffer.alloc(20) },
+          { name: 'own', values: Buffer.alloc(16) },
+        ],
+      }),
+      summary,
+    ],
   ],
   ['bytes that are no whole elements', [run, chunk(0, 5, { means: Buffer.alloc(19) }), summary]],
 ])('does not take %s', async (_, parts) => {

@@ -1,9 +1,10 @@
 import type { StatisticsChunk, StreamStatisticsResponse } from '@keepset/proto'
 import type { Connection } from './connection.js'
-import { runFromWire, unreadable } from './mapping.js'
+import { runFromWire } from './mapping.js'
 import { unpackF32, unpackU32 } from './packed.js'
 import { readStream } from './read-stream.js'
 import type { RunInfo, RunSettings } from './run-settings.js'
+import { unreadable } from './unreadable.js'
 
 /** A part of `client.streamStatistics()`: the run comes first and once, the summary last and once. */
 export type StatisticsPart =
@@ -27,7 +28,7 @@ export type StatisticsPart =
       readonly timesReported: Uint32Array
       /** Selections that kept the sample; stays at 65535 once there. All of the run's `progress.selections`: always kept; 0: never; else sometimes. */
       readonly timesKept: Uint32Array
-      /** The finite value of each of the run's metrics that was reported last, by its name; NaN where none was. */
+      /** The finite value of each of the run's metrics that was reported last, by its name; NaN where none was. Then the columns that the policy keeps for itself. */
       readonly metrics: Readonly<Record<string, Float32Array>>
     }
   | {
@@ -87,8 +88,8 @@ function chunkFromWire(chunk: StatisticsChunk, names: readonly string[]): Statis
   if (length % 4 !== 0 || others.some((array) => array.length !== length)) {
     throw unreadable(`statistics from index ${startIndex} on whose arrays do not fit each other`)
   }
-  if (metrics.length !== names.length || metrics.some(({ name }, i) => name !== names[i])) {
-    throw unreadable(`statistics from index ${startIndex} on whose metrics are not those of the run`)
+  if (names.some((name, i) => metrics[i]?.name !== name)) {
+    throw unreadable(`statistics from index ${startIndex} on whose metrics do not begin with those of the run`)
   }
   return {
     kind: 'chunk',

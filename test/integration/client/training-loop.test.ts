@@ -47,6 +47,8 @@ describe('the training loop', () => {
       observations: 3_500,
       nonFinite: 0,
       repeats: 0,
+      scored: 0,
+      samplesPlannedElsewhere: 0,
       saving: 1 - 3_500 / 6_000,
       selections: 5,
     })
@@ -215,6 +217,11 @@ describe('runs', () => {
       positionMultiple: 1,
       nonFinite: 'reject',
       metrics: ['margin', 'correct'],
+      weights: 'off',
+      weightCap: undefined,
+      scoreSource: 'loss',
+      batchLossMomentum: undefined,
+      scoreLeftOut: false,
     })
     expect(info).toMatchObject({ runId: run.runId, state: 'active', nextEpoch: 0 })
     expect(info.updateTime.getTime()).toBeGreaterThanOrEqual(info.createTime.getTime())

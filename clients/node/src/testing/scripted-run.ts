@@ -11,6 +11,7 @@ import {
 import type { Connection, ConnectionSettings } from '../connection.js'
 import { pack } from '../packed.js'
 import { Run } from '../run.js'
+import type { ScoreSource } from '../run-settings.js'
 import { testConnection } from './connection.js'
 import { type Script, type ScriptedSampler, startScriptedSampler } from './scripted-sampler.js'
 
@@ -24,6 +25,14 @@ interface RunScript {
   readonly appliedSequence?: number
   /** Positions of each plan, their indices 0, 1, 2, … Default none. */
   readonly positionCount?: number
+  /** Positions of each plan of what is to be scored, their indices those that follow. Default none. */
+  readonly scoreCount?: number
+  /** Answers who asks for what is to be scored, in place of those positions. */
+  readonly answerScoring?: (call: PlanCall) => void
+  /** Whether plans have weights: that of sample i is i + 0.5. Default false. */
+  readonly hasWeights?: boolean
+  /** Default 'loss'. */
+  readonly scoreSource?: ScoreSource
   /** What follows on the chunk of a plan. Default: its end. */
   readonly endPlan?: (call: PlanCall) => void
   readonly settings?: Partial<ConnectionSettings>
@@ -47,6 +56,10 @@ export async function startRun(options: RunScript = {}) {
     mayAcknowledge,
     appliedSequence = 0,
     positionCount = 0,
+    scoreCount = 0,
+    answerScoring,
+    hasWeights = false,
+    scoreSource = 'loss',
     endPlan = (call) => call.end(),
     settings,
     script,
@@ -56,7 +69,12 @@ export async function startRun(options: RunScript = {}) {
   const sampler = await startScriptedSampler({
     planEpoch: (call: PlanCall) => {
       asked.push(call.request)
-      const { epoch, rank, generation } = call.request
+      if (call.request.scoreOnly && answerScoring) {
+        answerScoring(call)
+        return
+      }
+      const { epoch, rank, generation, startPosition, scoreOnly } = call.request
+      const [firstIndex, count] = scoreOnly ? [positionCount, scoreCount] : [0, positionCount]
       const reason = PlanReason.PLAN_REASON_WARMUP
       const last = reported.findLast(
         (report) => report.epoch === epoch && report.rank === rank && report.generation === generation,
@@ -64,14 +82,19 @@ export async function startRun(options: RunScript = {}) {
       const header = PlanHeader.fromPartial({
         epoch,
         generation,
-        positionCount,
+        positionCount: count,
+        scoreCount,
+        scoreOnly,
+        hasWeights: hasWeights && !scoreOnly,
         reason,
         digest: Buffer.from('same'),
         appliedSequence: last?.sequence ?? appliedSequence,
       })
       call.write({ part: { $case: 'header', value: header } })
-      const sampleIndices = pack(Uint32Array.from({ length: positionCount }, (_, index) => index))
-      call.write({ part: { $case: 'chunk', value: { startPosition: 0, sampleIndices } } })
+      const indices = Uint32Array.from({ length: count - startPosition }, (_, i) => firstIndex + startPosition + i)
+      const weights = hasWeights && !scoreOnly ? Float32Array.from(indices, (index) => index + 0.5) : new Float32Array()
+      const chunk = { startPosition, sampleIndices: pack(indices), weights: pack(weights) }
+      call.write({ part: { $case: 'chunk', value: chunk } })
       endPlan(call)
     },
     streamReports: (call: ReportCall) => {
@@ -90,5 +113,10 @@ export async function startRun(options: RunScript = {}) {
   })
   const connection = testConnection(sampler.address, settings)
   started.push({ sampler, connection })
-  return { run: new Run(connection, { runId: 'r', generation: 1 }), connection, asked, reported }
+  return {
+    run: new Run(connection, { runId: 'r', generation: 1, settings: { scoreSource } }),
+    connection,
+    asked,
+    reported,
+  }
 }

@@ -10,7 +10,7 @@ export function wireRun(
   settings: Partial<CreateRunOptions> = {},
 ): Run {
   const time = { seconds: 0n, nanos: 0 }
-  const defaults = { selectionPeriod: 10, warmupEpochs: 1, positionMultiple: 1 }
+  const defaults = { selectionPeriod: 10, warmupEpochs: 1, tailEpochs: 0, positionMultiple: 1, scoreLeftOut: false }
   return Run.fromPartial({
     runId,
     spec: specToWire({ sampleCount: 1, policy: full(), ...defaults, ...settings }),

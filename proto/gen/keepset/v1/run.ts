@@ -62,6 +62,42 @@ export namespace NonFiniteMode {
   export type NON_FINITE_MODE_REJECT = typeof NonFiniteMode.NON_FINITE_MODE_REJECT;
 }
 
+/** Whether plans have weights. */
+export const WeightsMode = {
+  /** WEIGHTS_MODE_UNSPECIFIED - What the policy says, or else OFF. */
+  WEIGHTS_MODE_UNSPECIFIED: 0,
+  /** WEIGHTS_MODE_OFF - All weights are 1. */
+  WEIGHTS_MODE_OFF: 1,
+  /** WEIGHTS_MODE_ON - Weights are 1 / the probability with which a sample was kept. */
+  WEIGHTS_MODE_ON: 2,
+} as const;
+
+export type WeightsMode = typeof WeightsMode[keyof typeof WeightsMode];
+
+export namespace WeightsMode {
+  export type WEIGHTS_MODE_UNSPECIFIED = typeof WeightsMode.WEIGHTS_MODE_UNSPECIFIED;
+  export type WEIGHTS_MODE_OFF = typeof WeightsMode.WEIGHTS_MODE_OFF;
+  export type WEIGHTS_MODE_ON = typeof WeightsMode.WEIGHTS_MODE_ON;
+}
+
+/** What the losses of a report are. */
+export const ScoreSource = {
+  /** SCORE_SOURCE_UNSPECIFIED - The default, LOSS. */
+  SCORE_SOURCE_UNSPECIFIED: 0,
+  /** SCORE_SOURCE_LOSS - Each sample's own loss. */
+  SCORE_SOURCE_LOSS: 1,
+  /** SCORE_SOURCE_BATCH_LOSS - The mean loss of the batch, for each of its samples: BLS, CVPR 2026 (arXiv 2604.04681). */
+  SCORE_SOURCE_BATCH_LOSS: 2,
+} as const;
+
+export type ScoreSource = typeof ScoreSource[keyof typeof ScoreSource];
+
+export namespace ScoreSource {
+  export type SCORE_SOURCE_UNSPECIFIED = typeof ScoreSource.SCORE_SOURCE_UNSPECIFIED;
+  export type SCORE_SOURCE_LOSS = typeof ScoreSource.SCORE_SOURCE_LOSS;
+  export type SCORE_SOURCE_BATCH_LOSS = typeof ScoreSource.SCORE_SOURCE_BATCH_LOSS;
+}
+
 /** How the moving statistics of a sample start. */
 export const InitialStatistics = {
   /** INITIAL_STATISTICS_UNSPECIFIED - The default, FIRST_LOSS. */
@@ -78,6 +114,27 @@ export namespace InitialStatistics {
   export type INITIAL_STATISTICS_UNSPECIFIED = typeof InitialStatistics.INITIAL_STATISTICS_UNSPECIFIED;
   export type INITIAL_STATISTICS_FIRST_LOSS = typeof InitialStatistics.INITIAL_STATISTICS_FIRST_LOSS;
   export type INITIAL_STATISTICS_ZERO = typeof InitialStatistics.INITIAL_STATISTICS_ZERO;
+}
+
+/** What static_score looks at. */
+export const StaticMetric = {
+  /** STATIC_METRIC_UNSPECIFIED - Never valid. */
+  STATIC_METRIC_UNSPECIFIED: 0,
+  /** STATIC_METRIC_FORGETTING - Times that a sample was right and then wrong, never right counting as infinite; needs the metric `correct`. Toneva et al. 2019 (arXiv 1812.05159). */
+  STATIC_METRIC_FORGETTING: 1,
+  /** STATIC_METRIC_EL2N - Mean of the metric `el2n`. Paul et al. 2021 (arXiv 2107.07075). */
+  STATIC_METRIC_EL2N: 2,
+  /** STATIC_METRIC_GRAND - Mean of the metric `grand`. Paul et al. 2021 (arXiv 2107.07075). */
+  STATIC_METRIC_GRAND: 3,
+} as const;
+
+export type StaticMetric = typeof StaticMetric[keyof typeof StaticMetric];
+
+export namespace StaticMetric {
+  export type STATIC_METRIC_UNSPECIFIED = typeof StaticMetric.STATIC_METRIC_UNSPECIFIED;
+  export type STATIC_METRIC_FORGETTING = typeof StaticMetric.STATIC_METRIC_FORGETTING;
+  export type STATIC_METRIC_EL2N = typeof StaticMetric.STATIC_METRIC_EL2N;
+  export type STATIC_METRIC_GRAND = typeof StaticMetric.STATIC_METRIC_GRAND;
 }
 
 /** One training of one model on one data set. Owns all of its state; every request names it, no connection does. */
@@ -124,10 +181,17 @@ export interface RunProgress {
   nonFinite: bigint;
   /** Further finite losses of a sample in an epoch that already had one; they changed nothing. */
   repeats: bigint;
-  /** Share of the data set left out so far: 1 - samples_planned / (epochs_planned * sample_count). 0 before the first plan. Range [0, 1). */
+  /**
+   * Share of the data set left out so far: 1 - (samples_planned + samples_planned_elsewhere) / (epochs_planned * sample_count). 0 before the first plan. Below 1, and below 0 where
+   * scores from other runs cost more than was saved.
+   */
   saving: number;
   /** Selections made: epochs whose plan has the reason SELECTED. */
   selections: number;
+  /** Of the observations, those of left-out samples, which had a forward pass alone (score_left_out). They are no part of the saving: a forward pass is about a third of a training step. */
+  scored: bigint;
+  /** Samples that the runs of scores_from were planned in the epochs that they observed: the cost of static scores that were made elsewhere. */
+  samplesPlannedElsewhere: bigint;
 }
 
 /** Settings of a run. They cannot change once the run exists. */
@@ -146,17 +210,19 @@ export interface RunSpec {
     | undefined;
   /**
    * Epochs from one selection to the next; between two the kept set is reused and reshuffled. At least 1.
-   * Unset: max(1, round(total_epochs / 20)), or 10 where total_epochs is not known.
+   * Unset: what the policy says, or else max(1, round(total_epochs / 20)), or 10 where total_epochs is not known.
    */
   selectionPeriod?:
     | number
     | undefined;
-  /** First epochs that train on everything, so that every sample is seen once. Default 1. */
+  /** First epochs that train on everything, so that every sample is seen once. Unset: what the policy says, or else 1. */
   warmupEpochs?:
     | number
     | undefined;
-  /** Last epochs that train on everything. warmup_epochs + tail_epochs must not exceed total_epochs. Default 0. */
-  tailEpochs: number;
+  /** Last epochs that train on everything. warmup_epochs + tail_epochs must not exceed total_epochs. Unset: what the policy says, or else 0. */
+  tailEpochs?:
+    | number
+    | undefined;
   /** How ranks get equal lengths. Default PAD. */
   shardMode: ShardMode;
   /** Each rank's length is brought to a multiple of this, up with PAD, down with DROP: for example batch size x accumulation steps. 1 to 1048576. Default 1. */
@@ -167,9 +233,28 @@ export interface RunSpec {
   nonFinite: NonFiniteMode;
   /**
    * Names of further values that reports carry for each sample beside the loss, for example whether the model was right: a to z first, then up to 31 more of a-z, 0-9 and '_'.
-   * At most 8, no name twice; StatisticsChunk has them in this order. They are kept and shown and do not influence selection. Default none.
+   * At most 8, no name twice; StatisticsChunk has them in this order. Those that the policy needs are added where they lack; the others do not influence selection. Default none.
    */
   metrics: string[];
+  /** Whether plans have weights for the losses: for each sample 1 / the probability with which the policy drew it, and 1 where it was taken without a draw (in order_dp, of the pool). Unset: what the policy says, or else OFF. */
+  weights: WeightsMode;
+  /** Greatest weight: a larger one is this. At least 1. Unset: none is too large. Only with weights. */
+  weightCap?:
+    | number
+    | undefined;
+  /** What the losses of a report are. Default LOSS. */
+  scoreSource: ScoreSource;
+  /** Weight of a sample's old value where a batch's mean loss is all that is known: s = a s + (1 - a) mean, its first is the mean. Range [0, 1). Default 0.7. Only with BATCH_LOSS. */
+  batchLossMomentum?:
+    | number
+    | undefined;
+  /**
+   * Whether the samples that a plan leaves out have a forward pass before the next selection, so that no loss is older than that: see PlanEpochRequest.score_only.
+   * Unset: what the policy says, or else false.
+   */
+  scoreLeftOut?:
+    | boolean
+    | undefined;
   /** The rule that chooses the kept set. Required. */
   policy:
     | //
@@ -190,6 +275,36 @@ export interface RunSpec {
     | //
     /** The largest last losses in a pool that is drawn uniformly. */
     { $case: "orderDp"; value: OrderDpPolicy }
+    | //
+    /** A share of what is below the mean loss left out at random, the rest of it weighted up. */
+    { $case: "infoBatch"; value: InfoBatchPolicy }
+    | //
+    /** One random permutation in pieces. */
+    { $case: "rs2"; value: Rs2Policy }
+    | //
+    /** Draws in proportion to the mean loss, weighted. */
+    { $case: "importance"; value: ImportancePolicy }
+    | //
+    /** Draws in proportion to the rank of the last loss. */
+    { $case: "selectiveBackprop"; value: SelectiveBackpropPolicy }
+    | //
+    /** A score that the trainer reports. */
+    { $case: "customScore"; value: CustomScorePolicy }
+    | //
+    /** A window that slides over groups of like losses. */
+    { $case: "seta"; value: SetaPolicy }
+    | //
+    /** What was above the mean of its batch, and coins for the rest. */
+    { $case: "repb"; value: RepbPolicy }
+    | //
+    /** The lowest losses left out, unless they are mispredicted or unsure. */
+    { $case: "kakurenbo"; value: KakurenboPolicy }
+    | //
+    /** Samples whose loss has come to rest left out. */
+    { $case: "ies"; value: IesPolicy }
+    | //
+    /** The hardest by a metric that was observed in the first epochs, once. */
+    { $case: "staticScore"; value: StaticScorePolicy }
     | undefined;
 }
 
@@ -256,6 +371,110 @@ export interface UcbPolicy {
 export interface OrderDpPolicy {
   /** Share of the data set that is drawn as the pool. Range [0, 1]. Unset or 0: the square root of the share that is kept. The pool has as many samples as are kept at least. */
   poolRate?: number | undefined;
+}
+
+/**
+ * Of the m samples whose last loss is below a threshold, floor((1 - r) m) are kept at random, with the weight m / kept; all others are kept with the weight 1.
+ * Without a prune rate the threshold is the mean last loss; with one it is the quantile prune_rate / r, so that as much is left out as it says.
+ * By default it selects every epoch, the last eighth of the epochs are full, and weights are on. Qin et al., ICLR 2024 (arXiv 2303.04947).
+ */
+export interface InfoBatchPolicy {
+  /** Share of the samples below the threshold that is left out. Range (0, 1); at least the prune rate. Default 0.5. */
+  r?: number | undefined;
+}
+
+/**
+ * floor((1 - p) N) samples: those kept the fewest times, drawn uniformly among equals. That walks one random permutation in pieces, and then a new one.
+ * By default it selects every epoch. RS2: Okanovic et al., ICLR 2024 (arXiv 2305.18424).
+ */
+export interface Rs2Policy {
+}
+
+/** floor((1 - p) N) samples drawn without replacement, in proportion to a power of the moving mean of the loss. By default weights are on. */
+export interface ImportancePolicy {
+  /** The power. Range [0, 16]. Default 1. */
+  exponent?:
+    | number
+    | undefined;
+  /** Share of the probability that all samples have alike. Range [0, 1]. Default 0.1. */
+  uniformShare?: number | undefined;
+}
+
+/**
+ * floor((1 - p) N) samples drawn without replacement, in proportion to a power of the share of samples whose last loss is not larger: Selective-Backprop with losses
+ * of the last time. Jiang et al. 2019 (arXiv 1910.00762).
+ */
+export interface SelectiveBackpropPolicy {
+  /** The power. Range [0, 16]. Default 1. */
+  exponent?: number | undefined;
+}
+
+/** The floor((1 - p) N) samples with the largest reported metric `score`, or as many drawn in proportion to it. Samples without one come first. */
+export interface CustomScorePolicy {
+  /** Draw in proportion to the score, negative ones counting as 0; weights are then on by default. Default false: the largest. */
+  draw: boolean;
+  /** With draw: share of the probability that all samples have alike. Range [0, 1]. Default 0.1. */
+  uniformShare?: number | undefined;
+}
+
+/**
+ * A share of the samples is left out at random; the others are put into groups of like last losses (1-D k-means), and a window of neighbouring groups is kept, which
+ * moves on by one group at each selection, from the easiest to the hardest, and wraps. prune_rate must be 0. By default it selects every epoch. SeTa, CVPR 2025.
+ */
+export interface SetaPolicy {
+  /** Share left out at random. Range [0, 1). Default 0.1. */
+  dropRate?:
+    | number
+    | undefined;
+  /** Number of groups. Range [2, 1000]. Default 5. */
+  groups?:
+    | number
+    | undefined;
+  /** Share of the groups that the window has. Range (0, 1]. Default 0.9. */
+  window?: number | undefined;
+}
+
+/**
+ * A sample of the last epoch is kept if its loss was at least the mean of its report, else with probability 1 - rho; so comes back one that was left out.
+ * Weight: epochs so far / times it was trained on. prune_rate must be 0. By default it selects every epoch, with weights. RePB, ICLR 2026.
+ */
+export interface RepbPolicy {
+  /** Probability with which what may be left out is. Range [0, 1). Default 0.5. */
+  rho?: number | undefined;
+}
+
+/**
+ * The share F of lowest last losses is left out, but for samples that were mispredicted, or right with a confidence below a threshold: the metrics `correct` and `confidence`.
+ * F is prune_rate, 0.8, 0.6 and 0.4 of it from 0.3, 0.6 and 0.8 of total_epochs on. The plan's header tells the factor of the learning rate, 1 / (1 - F).
+ * By default it selects every epoch, and has what is left out scored. KAKURENBO: Nguyen et al., NeurIPS 2023 (arXiv 2310.10102).
+ */
+export interface KakurenboPolicy {
+  /** Confidence from which on a right prediction is sure. Range [0, 1]. Default 0.7. */
+  confidence?: number | undefined;
+}
+
+/**
+ * Samples are left out while the mean of the last three |l_t - 2 l_(t-1) + l_(t-2)| of their losses is below tau. prune_rate must be 0.
+ * By default it selects every epoch, and has what is left out scored. IES: instance-dependent early stopping, ICLR 2025.
+ */
+export interface IesPolicy {
+  /** Below it a loss has come to rest. At least 0. Default 0.001. */
+  tau?: number | undefined;
+}
+
+/** Trains on everything for observe_epochs, then keeps the floor((1 - p) N) samples with the largest score, for the rest of the run. That costs epochs, which the saving counts. */
+export interface StaticScorePolicy {
+  /** The score. Required. */
+  metric: StaticMetric;
+  /** Epochs that are observed; warmup_epochs is as long by default, and must not be shorter. Range [1, 65535]. Default 20. Without effect with scores_from. */
+  observeEpochs?:
+    | number
+    | undefined;
+  /**
+   * Other runs of this sampler, of static_score with the same metric and of as many samples: the mean of their scores is taken, as it is when this run is created, and nothing is observed.
+   * At most 64. Default none.
+   */
+  scoresFrom: string[];
 }
 
 function createBaseRun(): Run {
@@ -449,6 +668,8 @@ function createBaseRunProgress(): RunProgress {
     repeats: 0n,
     saving: 0,
     selections: 0,
+    scored: 0n,
+    samplesPlannedElsewhere: 0n,
   };
 }
 
@@ -492,6 +713,18 @@ export const RunProgress: MessageFns<RunProgress> = {
     }
     if (message.selections !== 0) {
       writer.uint32(64).uint32(message.selections);
+    }
+    if (message.scored !== 0n) {
+      if (BigInt.asUintN(64, message.scored) !== message.scored) {
+        throw new globalThis.Error("value provided for field message.scored of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.scored);
+    }
+    if (message.samplesPlannedElsewhere !== 0n) {
+      if (BigInt.asUintN(64, message.samplesPlannedElsewhere) !== message.samplesPlannedElsewhere) {
+        throw new globalThis.Error("value provided for field message.samplesPlannedElsewhere of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.samplesPlannedElsewhere);
     }
     return writer;
   },
@@ -573,6 +806,22 @@ export const RunProgress: MessageFns<RunProgress> = {
             message.selections = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.scored = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.samplesPlannedElsewhere = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -602,6 +851,11 @@ export const RunProgress: MessageFns<RunProgress> = {
     message.repeats = (object.repeats !== undefined && object.repeats !== null) ? BigInt(object.repeats) : 0n;
     message.saving = object.saving ?? 0;
     message.selections = object.selections ?? 0;
+    message.scored = (object.scored !== undefined && object.scored !== null) ? BigInt(object.scored) : 0n;
+    message.samplesPlannedElsewhere =
+      (object.samplesPlannedElsewhere !== undefined && object.samplesPlannedElsewhere !== null)
+        ? BigInt(object.samplesPlannedElsewhere)
+        : 0n;
     return message;
   },
 };
@@ -615,11 +869,16 @@ function createBaseRunSpec(): RunSpec {
     totalEpochs: undefined,
     selectionPeriod: undefined,
     warmupEpochs: undefined,
-    tailEpochs: 0,
+    tailEpochs: undefined,
     shardMode: 0,
     positionMultiple: undefined,
     nonFinite: 0,
     metrics: [],
+    weights: 0,
+    weightCap: undefined,
+    scoreSource: 0,
+    batchLossMomentum: undefined,
+    scoreLeftOut: undefined,
     policy: undefined,
   };
 }
@@ -650,7 +909,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.warmupEpochs !== undefined) {
       writer.uint32(56).uint32(message.warmupEpochs);
     }
-    if (message.tailEpochs !== 0) {
+    if (message.tailEpochs !== undefined) {
       writer.uint32(64).uint32(message.tailEpochs);
     }
     if (message.shardMode !== 0) {
@@ -664,6 +923,21 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     for (const v of message.metrics) {
       writer.uint32(98).string(v!);
+    }
+    if (message.weights !== 0) {
+      writer.uint32(104).int32(message.weights);
+    }
+    if (message.weightCap !== undefined) {
+      writer.uint32(113).double(message.weightCap);
+    }
+    if (message.scoreSource !== 0) {
+      writer.uint32(120).int32(message.scoreSource);
+    }
+    if (message.batchLossMomentum !== undefined) {
+      writer.uint32(129).double(message.batchLossMomentum);
+    }
+    if (message.scoreLeftOut !== undefined) {
+      writer.uint32(136).bool(message.scoreLeftOut);
     }
     switch (message.policy?.$case) {
       case "full":
@@ -683,6 +957,36 @@ export const RunSpec: MessageFns<RunSpec> = {
         break;
       case "orderDp":
         OrderDpPolicy.encode(message.policy.value, writer.uint32(202).fork()).join();
+        break;
+      case "infoBatch":
+        InfoBatchPolicy.encode(message.policy.value, writer.uint32(210).fork()).join();
+        break;
+      case "rs2":
+        Rs2Policy.encode(message.policy.value, writer.uint32(218).fork()).join();
+        break;
+      case "importance":
+        ImportancePolicy.encode(message.policy.value, writer.uint32(226).fork()).join();
+        break;
+      case "selectiveBackprop":
+        SelectiveBackpropPolicy.encode(message.policy.value, writer.uint32(234).fork()).join();
+        break;
+      case "customScore":
+        CustomScorePolicy.encode(message.policy.value, writer.uint32(242).fork()).join();
+        break;
+      case "seta":
+        SetaPolicy.encode(message.policy.value, writer.uint32(250).fork()).join();
+        break;
+      case "repb":
+        RepbPolicy.encode(message.policy.value, writer.uint32(258).fork()).join();
+        break;
+      case "kakurenbo":
+        KakurenboPolicy.encode(message.policy.value, writer.uint32(266).fork()).join();
+        break;
+      case "ies":
+        IesPolicy.encode(message.policy.value, writer.uint32(274).fork()).join();
+        break;
+      case "staticScore":
+        StaticScorePolicy.encode(message.policy.value, writer.uint32(282).fork()).join();
         break;
     }
     return writer;
@@ -797,6 +1101,46 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.metrics.push(reader.string());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.weights = reader.int32() as any;
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.weightCap = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.scoreSource = reader.int32() as any;
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.batchLossMomentum = reader.double();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.scoreLeftOut = reader.bool();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -845,6 +1189,89 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.policy = { $case: "orderDp", value: OrderDpPolicy.decode(reader, reader.uint32()) };
             continue;
           }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.policy = { $case: "infoBatch", value: InfoBatchPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.policy = { $case: "rs2", value: Rs2Policy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.policy = { $case: "importance", value: ImportancePolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.policy = {
+              $case: "selectiveBackprop",
+              value: SelectiveBackpropPolicy.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.policy = { $case: "customScore", value: CustomScorePolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.policy = { $case: "seta", value: SetaPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.policy = { $case: "repb", value: RepbPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.policy = { $case: "kakurenbo", value: KakurenboPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.policy = { $case: "ies", value: IesPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.policy = { $case: "staticScore", value: StaticScorePolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -869,11 +1296,16 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.totalEpochs = object.totalEpochs ?? undefined;
     message.selectionPeriod = object.selectionPeriod ?? undefined;
     message.warmupEpochs = object.warmupEpochs ?? undefined;
-    message.tailEpochs = object.tailEpochs ?? 0;
+    message.tailEpochs = object.tailEpochs ?? undefined;
     message.shardMode = object.shardMode ?? 0;
     message.positionMultiple = object.positionMultiple ?? undefined;
     message.nonFinite = object.nonFinite ?? 0;
     message.metrics = object.metrics?.map((e) => e) || [];
+    message.weights = object.weights ?? 0;
+    message.weightCap = object.weightCap ?? undefined;
+    message.scoreSource = object.scoreSource ?? 0;
+    message.batchLossMomentum = object.batchLossMomentum ?? undefined;
+    message.scoreLeftOut = object.scoreLeftOut ?? undefined;
     switch (object.policy?.$case) {
       case "full": {
         if (object.policy?.value !== undefined && object.policy?.value !== null) {
@@ -908,6 +1340,69 @@ export const RunSpec: MessageFns<RunSpec> = {
       case "orderDp": {
         if (object.policy?.value !== undefined && object.policy?.value !== null) {
           message.policy = { $case: "orderDp", value: OrderDpPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "infoBatch": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "infoBatch", value: InfoBatchPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "rs2": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "rs2", value: Rs2Policy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "importance": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "importance", value: ImportancePolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "selectiveBackprop": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = {
+            $case: "selectiveBackprop",
+            value: SelectiveBackpropPolicy.fromPartial(object.policy.value),
+          };
+        }
+        break;
+      }
+      case "customScore": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "customScore", value: CustomScorePolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "seta": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "seta", value: SetaPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "repb": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "repb", value: RepbPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "kakurenbo": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "kakurenbo", value: KakurenboPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "ies": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "ies", value: IesPolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "staticScore": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "staticScore", value: StaticScorePolicy.fromPartial(object.policy.value) };
         }
         break;
       }
@@ -1388,6 +1883,616 @@ export const OrderDpPolicy: MessageFns<OrderDpPolicy> = {
   fromPartial(object: DeepPartial<OrderDpPolicy>): OrderDpPolicy {
     const message = createBaseOrderDpPolicy();
     message.poolRate = object.poolRate ?? undefined;
+    return message;
+  },
+};
+
+function createBaseInfoBatchPolicy(): InfoBatchPolicy {
+  return { r: undefined };
+}
+
+export const InfoBatchPolicy: MessageFns<InfoBatchPolicy> = {
+  encode(message: InfoBatchPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.r !== undefined) {
+      writer.uint32(9).double(message.r);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InfoBatchPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInfoBatchPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.r = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InfoBatchPolicy>): InfoBatchPolicy {
+    return InfoBatchPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InfoBatchPolicy>): InfoBatchPolicy {
+    const message = createBaseInfoBatchPolicy();
+    message.r = object.r ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRs2Policy(): Rs2Policy {
+  return {};
+}
+
+export const Rs2Policy: MessageFns<Rs2Policy> = {
+  encode(_: Rs2Policy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rs2Policy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRs2Policy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Rs2Policy>): Rs2Policy {
+    return Rs2Policy.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<Rs2Policy>): Rs2Policy {
+    const message = createBaseRs2Policy();
+    return message;
+  },
+};
+
+function createBaseImportancePolicy(): ImportancePolicy {
+  return { exponent: undefined, uniformShare: undefined };
+}
+
+export const ImportancePolicy: MessageFns<ImportancePolicy> = {
+  encode(message: ImportancePolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exponent !== undefined) {
+      writer.uint32(9).double(message.exponent);
+    }
+    if (message.uniformShare !== undefined) {
+      writer.uint32(17).double(message.uniformShare);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportancePolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportancePolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.exponent = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.uniformShare = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportancePolicy>): ImportancePolicy {
+    return ImportancePolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportancePolicy>): ImportancePolicy {
+    const message = createBaseImportancePolicy();
+    message.exponent = object.exponent ?? undefined;
+    message.uniformShare = object.uniformShare ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSelectiveBackpropPolicy(): SelectiveBackpropPolicy {
+  return { exponent: undefined };
+}
+
+export const SelectiveBackpropPolicy: MessageFns<SelectiveBackpropPolicy> = {
+  encode(message: SelectiveBackpropPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exponent !== undefined) {
+      writer.uint32(9).double(message.exponent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SelectiveBackpropPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSelectiveBackpropPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.exponent = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SelectiveBackpropPolicy>): SelectiveBackpropPolicy {
+    return SelectiveBackpropPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SelectiveBackpropPolicy>): SelectiveBackpropPolicy {
+    const message = createBaseSelectiveBackpropPolicy();
+    message.exponent = object.exponent ?? undefined;
+    return message;
+  },
+};
+
+function createBaseCustomScorePolicy(): CustomScorePolicy {
+  return { draw: false, uniformShare: undefined };
+}
+
+export const CustomScorePolicy: MessageFns<CustomScorePolicy> = {
+  encode(message: CustomScorePolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.draw !== false) {
+      writer.uint32(8).bool(message.draw);
+    }
+    if (message.uniformShare !== undefined) {
+      writer.uint32(17).double(message.uniformShare);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CustomScorePolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCustomScorePolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.draw = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.uniformShare = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CustomScorePolicy>): CustomScorePolicy {
+    return CustomScorePolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CustomScorePolicy>): CustomScorePolicy {
+    const message = createBaseCustomScorePolicy();
+    message.draw = object.draw ?? false;
+    message.uniformShare = object.uniformShare ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSetaPolicy(): SetaPolicy {
+  return { dropRate: undefined, groups: undefined, window: undefined };
+}
+
+export const SetaPolicy: MessageFns<SetaPolicy> = {
+  encode(message: SetaPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dropRate !== undefined) {
+      writer.uint32(9).double(message.dropRate);
+    }
+    if (message.groups !== undefined) {
+      writer.uint32(16).uint32(message.groups);
+    }
+    if (message.window !== undefined) {
+      writer.uint32(25).double(message.window);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetaPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetaPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.dropRate = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.groups = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.window = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetaPolicy>): SetaPolicy {
+    return SetaPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetaPolicy>): SetaPolicy {
+    const message = createBaseSetaPolicy();
+    message.dropRate = object.dropRate ?? undefined;
+    message.groups = object.groups ?? undefined;
+    message.window = object.window ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRepbPolicy(): RepbPolicy {
+  return { rho: undefined };
+}
+
+export const RepbPolicy: MessageFns<RepbPolicy> = {
+  encode(message: RepbPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rho !== undefined) {
+      writer.uint32(9).double(message.rho);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RepbPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRepbPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.rho = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RepbPolicy>): RepbPolicy {
+    return RepbPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RepbPolicy>): RepbPolicy {
+    const message = createBaseRepbPolicy();
+    message.rho = object.rho ?? undefined;
+    return message;
+  },
+};
+
+function createBaseKakurenboPolicy(): KakurenboPolicy {
+  return { confidence: undefined };
+}
+
+export const KakurenboPolicy: MessageFns<KakurenboPolicy> = {
+  encode(message: KakurenboPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.confidence !== undefined) {
+      writer.uint32(9).double(message.confidence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KakurenboPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKakurenboPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.confidence = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KakurenboPolicy>): KakurenboPolicy {
+    return KakurenboPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KakurenboPolicy>): KakurenboPolicy {
+    const message = createBaseKakurenboPolicy();
+    message.confidence = object.confidence ?? undefined;
+    return message;
+  },
+};
+
+function createBaseIesPolicy(): IesPolicy {
+  return { tau: undefined };
+}
+
+export const IesPolicy: MessageFns<IesPolicy> = {
+  encode(message: IesPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tau !== undefined) {
+      writer.uint32(9).double(message.tau);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IesPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIesPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.tau = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<IesPolicy>): IesPolicy {
+    return IesPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IesPolicy>): IesPolicy {
+    const message = createBaseIesPolicy();
+    message.tau = object.tau ?? undefined;
+    return message;
+  },
+};
+
+function createBaseStaticScorePolicy(): StaticScorePolicy {
+  return { metric: 0, observeEpochs: undefined, scoresFrom: [] };
+}
+
+export const StaticScorePolicy: MessageFns<StaticScorePolicy> = {
+  encode(message: StaticScorePolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.metric !== 0) {
+      writer.uint32(8).int32(message.metric);
+    }
+    if (message.observeEpochs !== undefined) {
+      writer.uint32(16).uint32(message.observeEpochs);
+    }
+    for (const v of message.scoresFrom) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StaticScorePolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStaticScorePolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.metric = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.observeEpochs = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.scoresFrom.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StaticScorePolicy>): StaticScorePolicy {
+    return StaticScorePolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StaticScorePolicy>): StaticScorePolicy {
+    const message = createBaseStaticScorePolicy();
+    message.metric = object.metric ?? 0;
+    message.observeEpochs = object.observeEpochs ?? undefined;
+    message.scoresFrom = object.scoresFrom?.map((e) => e) || [];
     return message;
   },
 };

@@ -173,7 +173,7 @@ export interface StatisticsChunk {
   timesReported: Buffer;
   /** Selections that kept the sample, u32; stays at 65535 once there. The run's progress.selections of them: always kept; 0 of them: never; else sometimes. */
   timesKept: Buffer;
-  /** The finite value reported last, of each of the spec's metrics in the order of the spec, f32; NaN where none was reported. */
+  /** The finite value reported last, of each of the spec's metrics in the order of the spec, f32; NaN where none was reported. Then the columns that the policy keeps for itself. */
   metrics: MetricColumn[];
 }
 
@@ -185,6 +185,40 @@ export interface StatisticsSummary {
   sometimesCount: number;
   /** Samples that no selection kept. */
   neverCount: number;
+}
+
+/** Asks for what came of each selection. */
+export interface StreamSelectionsRequest {
+  /** Name of the run. */
+  runId: string;
+}
+
+/** A selection, one a message. */
+export interface StreamSelectionsResponse {
+  /** What came of it. */
+  selection: Selection | undefined;
+}
+
+/** What came of a selection. A run keeps its last 1024. */
+export interface Selection {
+  /** Epoch that it was held for. */
+  epoch: number;
+  /** Samples that it kept. */
+  keptCount: number;
+  /** Samples that every selection so far kept, this one included. */
+  alwaysCount: number;
+  /** Samples that some selections so far kept. */
+  sometimesCount: number;
+  /** Samples that no selection so far kept. */
+  neverCount: number;
+  /** Jaccard index of its kept set and that of the selection before: samples in both / samples in one or both. Range [0, 1]; unset for the first. */
+  overlap?:
+    | number
+    | undefined;
+  /** How many samples the selections so far kept how often: the first entry counts those kept 0 to bin_width - 1 times, and so on. At most 64 entries. */
+  timesKept: number[];
+  /** Times kept that an entry is for. At least 1: with 63 selections or fewer each has an entry of its own. */
+  binWidth: number;
 }
 
 function createBaseCreateRunRequest(): CreateRunRequest {
@@ -1518,6 +1552,280 @@ export const StatisticsSummary: MessageFns<StatisticsSummary> = {
   },
 };
 
+function createBaseStreamSelectionsRequest(): StreamSelectionsRequest {
+  return { runId: "" };
+}
+
+export const StreamSelectionsRequest: MessageFns<StreamSelectionsRequest> = {
+  encode(message: StreamSelectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamSelectionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamSelectionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamSelectionsRequest>): StreamSelectionsRequest {
+    return StreamSelectionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamSelectionsRequest>): StreamSelectionsRequest {
+    const message = createBaseStreamSelectionsRequest();
+    message.runId = object.runId ?? "";
+    return message;
+  },
+};
+
+function createBaseStreamSelectionsResponse(): StreamSelectionsResponse {
+  return { selection: undefined };
+}
+
+export const StreamSelectionsResponse: MessageFns<StreamSelectionsResponse> = {
+  encode(message: StreamSelectionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.selection !== undefined) {
+      Selection.encode(message.selection, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamSelectionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamSelectionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.selection = Selection.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamSelectionsResponse>): StreamSelectionsResponse {
+    return StreamSelectionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamSelectionsResponse>): StreamSelectionsResponse {
+    const message = createBaseStreamSelectionsResponse();
+    message.selection = (object.selection !== undefined && object.selection !== null)
+      ? Selection.fromPartial(object.selection)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSelection(): Selection {
+  return {
+    epoch: 0,
+    keptCount: 0,
+    alwaysCount: 0,
+    sometimesCount: 0,
+    neverCount: 0,
+    overlap: undefined,
+    timesKept: [],
+    binWidth: 0,
+  };
+}
+
+export const Selection: MessageFns<Selection> = {
+  encode(message: Selection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).uint32(message.epoch);
+    }
+    if (message.keptCount !== 0) {
+      writer.uint32(16).uint32(message.keptCount);
+    }
+    if (message.alwaysCount !== 0) {
+      writer.uint32(24).uint32(message.alwaysCount);
+    }
+    if (message.sometimesCount !== 0) {
+      writer.uint32(32).uint32(message.sometimesCount);
+    }
+    if (message.neverCount !== 0) {
+      writer.uint32(40).uint32(message.neverCount);
+    }
+    if (message.overlap !== undefined) {
+      writer.uint32(49).double(message.overlap);
+    }
+    if (message.timesKept.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.timesKept) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.binWidth !== 0) {
+      writer.uint32(64).uint32(message.binWidth);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Selection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSelection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keptCount = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.alwaysCount = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sometimesCount = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.neverCount = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.overlap = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.timesKept.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.timesKept.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.binWidth = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Selection>): Selection {
+    return Selection.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Selection>): Selection {
+    const message = createBaseSelection();
+    message.epoch = object.epoch ?? 0;
+    message.keptCount = object.keptCount ?? 0;
+    message.alwaysCount = object.alwaysCount ?? 0;
+    message.sometimesCount = object.sometimesCount ?? 0;
+    message.neverCount = object.neverCount ?? 0;
+    message.overlap = object.overlap ?? undefined;
+    message.timesKept = object.timesKept?.map((e) => e) || [];
+    message.binWidth = object.binWidth ?? 0;
+    return message;
+  },
+};
+
 /** The life of runs: creating, reading, rewinding, copying, closing, deleting. */
 export type RunServiceService = typeof RunServiceService;
 export const RunServiceService = {
@@ -1619,6 +1927,18 @@ export const RunServiceService = {
       Buffer.from(StreamStatisticsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StreamStatisticsResponse => StreamStatisticsResponse.decode(value),
   },
+  /** What came of each selection, in their order: how many samples were kept always, sometimes and never by then, how often, and how much of the set is that of the selection before. */
+  streamSelections: {
+    path: "/keepset.v1.RunService/StreamSelections" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: StreamSelectionsRequest): Buffer =>
+      Buffer.from(StreamSelectionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamSelectionsRequest => StreamSelectionsRequest.decode(value),
+    responseSerialize: (value: StreamSelectionsResponse): Buffer =>
+      Buffer.from(StreamSelectionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StreamSelectionsResponse => StreamSelectionsResponse.decode(value),
+  },
 } as const;
 
 export interface RunServiceServer extends UntypedServiceImplementation {
@@ -1646,6 +1966,8 @@ export interface RunServiceServer extends UntypedServiceImplementation {
   importRun: handleClientStreamingCall<ImportRunRequest, ImportRunResponse>;
   /** What is known of each sample, at one moment: chunks in the order of their indices, then a summary. */
   streamStatistics: handleServerStreamingCall<StreamStatisticsRequest, StreamStatisticsResponse>;
+  /** What came of each selection, in their order: how many samples were kept always, sometimes and never by then, how often, and how much of the set is that of the selection before. */
+  streamSelections: handleServerStreamingCall<StreamSelectionsRequest, StreamSelectionsResponse>;
 }
 
 export interface RunServiceClient extends Client {
@@ -1785,6 +2107,16 @@ export interface RunServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<StreamStatisticsResponse>;
+  /** What came of each selection, in their order: how many samples were kept always, sometimes and never by then, how often, and how much of the set is that of the selection before. */
+  streamSelections(
+    request: StreamSelectionsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<StreamSelectionsResponse>;
+  streamSelections(
+    request: StreamSelectionsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<StreamSelectionsResponse>;
 }
 
 export const RunServiceClient = makeGenericClientConstructor(RunServiceService, "keepset.v1.RunService") as unknown as {

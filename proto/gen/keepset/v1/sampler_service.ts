@@ -73,6 +73,11 @@ export interface PlanEpochRequest {
     | undefined;
   /** The run's generation, as CreateRun, GetRun or RewindRun told it: ABORTED where the run was rewound since. 0 = not checked. */
   generation: number;
+  /**
+   * Asks for the samples that the planned epoch left out, to be scored: a forward pass without training, their losses reported as others of this epoch are, with the sequences that follow.
+   * FAILED_PRECONDITION before the epoch is planned. last_sequence is not looked at. The plan's header says how many there are: score_count.
+   */
+  scoreOnly: boolean;
 }
 
 /** A part of the answer to PlanEpoch. */
@@ -98,7 +103,7 @@ export interface PlanHeader {
   sampleCount: number;
   /** Positions of this rank: as many as for every other rank. */
   positionCount: number;
-  /** Share of the data set left out so far, this epoch included: 1 - samples planned / (epochs planned * N). Range [0, 1). */
+  /** Share of the data set left out so far, this epoch included: RunProgress.saving with this epoch in it. */
   saving: number;
   /** Epoch at which the kept set was chosen; for WARMUP and TAIL the epoch itself. */
   selectionEpoch: number;
@@ -113,14 +118,24 @@ export interface PlanHeader {
    * within the epoch goes on with the next one.
    */
   appliedSequence: number;
+  /** Whether chunks have weights. */
+  hasWeights: boolean;
+  /** Positions of this rank in the plan of what is to be scored in this epoch, after it was trained on; 0: nothing is. In the answer to score_only it is position_count. */
+  scoreCount: number;
+  /** Whether this is what is to be scored, and not what is trained on. */
+  scoreOnly: boolean;
+  /** What the trainer shall multiply its learning rate with in this epoch: 1, unless the policy says otherwise (kakurenbo). */
+  learningRateFactor: number;
 }
 
 /** Consecutive positions of a rank's plan. */
 export interface PlanChunk {
   /** Position of the first index, from 0. */
   startPosition: number;
-  /** Indices to train on, in this order: packed little-endian u32, at most 1 MB. */
+  /** Indices to train on, in this order: packed little-endian u32. A message has at most 1 MB. */
   sampleIndices: Buffer;
+  /** Weight of the loss of each of them: packed little-endian f32. Empty where the plan has no weights. The mean of weight * loss over a batch is what is to be minimised. */
+  weights: Buffer;
 }
 
 /** The losses of one batch of one rank. */
@@ -133,9 +148,9 @@ export interface LossReport {
   rank: number;
   /** 1, 2, 3, ... within epoch and rank. The same again is acknowledged and not counted; a gap is refused. */
   sequence: number;
-  /** Samples of the batch, out of this rank's plan of the epoch: packed little-endian u32. At least one. */
+  /** Samples of the batch, out of this rank's plan of the epoch, or of what it has to score: packed little-endian u32. At least one. */
   sampleIndices: Buffer;
-  /** Un-reduced training loss of each of them, in the same order: packed little-endian f32. */
+  /** Un-reduced training loss of each of them, without its weight, in the same order: packed little-endian f32. With BATCH_LOSS: one value, the batch's mean loss. */
   losses: Buffer;
   /** The run's generation, as CreateRun, GetRun, RewindRun or the plan's header told it: ABORTED where the run was rewound since. 0 = not checked. */
   generation: number;
@@ -199,6 +214,7 @@ function createBasePlanEpochRequest(): PlanEpochRequest {
     startPosition: 0,
     maxWaitMs: undefined,
     generation: 0,
+    scoreOnly: false,
   };
 }
 
@@ -227,6 +243,9 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     }
     if (message.generation !== 0) {
       writer.uint32(64).uint32(message.generation);
+    }
+    if (message.scoreOnly !== false) {
+      writer.uint32(72).bool(message.scoreOnly);
     }
     return writer;
   },
@@ -308,6 +327,14 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
             message.generation = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.scoreOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -333,6 +360,7 @@ export const PlanEpochRequest: MessageFns<PlanEpochRequest> = {
     message.startPosition = object.startPosition ?? 0;
     message.maxWaitMs = object.maxWaitMs ?? undefined;
     message.generation = object.generation ?? 0;
+    message.scoreOnly = object.scoreOnly ?? false;
     return message;
   },
 };
@@ -430,6 +458,10 @@ function createBasePlanHeader(): PlanHeader {
     digest: Buffer.alloc(0),
     generation: 0,
     appliedSequence: 0,
+    hasWeights: false,
+    scoreCount: 0,
+    scoreOnly: false,
+    learningRateFactor: 0,
   };
 }
 
@@ -464,6 +496,18 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     }
     if (message.appliedSequence !== 0) {
       writer.uint32(80).uint32(message.appliedSequence);
+    }
+    if (message.hasWeights !== false) {
+      writer.uint32(88).bool(message.hasWeights);
+    }
+    if (message.scoreCount !== 0) {
+      writer.uint32(96).uint32(message.scoreCount);
+    }
+    if (message.scoreOnly !== false) {
+      writer.uint32(104).bool(message.scoreOnly);
+    }
+    if (message.learningRateFactor !== 0) {
+      writer.uint32(113).double(message.learningRateFactor);
     }
     return writer;
   },
@@ -561,6 +605,38 @@ export const PlanHeader: MessageFns<PlanHeader> = {
             message.appliedSequence = reader.uint32();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.hasWeights = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.scoreCount = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.scoreOnly = reader.bool();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.learningRateFactor = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -588,12 +664,16 @@ export const PlanHeader: MessageFns<PlanHeader> = {
     message.digest = object.digest ?? Buffer.alloc(0);
     message.generation = object.generation ?? 0;
     message.appliedSequence = object.appliedSequence ?? 0;
+    message.hasWeights = object.hasWeights ?? false;
+    message.scoreCount = object.scoreCount ?? 0;
+    message.scoreOnly = object.scoreOnly ?? false;
+    message.learningRateFactor = object.learningRateFactor ?? 0;
     return message;
   },
 };
 
 function createBasePlanChunk(): PlanChunk {
-  return { startPosition: 0, sampleIndices: Buffer.alloc(0) };
+  return { startPosition: 0, sampleIndices: Buffer.alloc(0), weights: Buffer.alloc(0) };
 }
 
 export const PlanChunk: MessageFns<PlanChunk> = {
@@ -603,6 +683,9 @@ export const PlanChunk: MessageFns<PlanChunk> = {
     }
     if (message.sampleIndices.length !== 0) {
       writer.uint32(18).bytes(message.sampleIndices);
+    }
+    if (message.weights.length !== 0) {
+      writer.uint32(26).bytes(message.weights);
     }
     return writer;
   },
@@ -636,6 +719,14 @@ export const PlanChunk: MessageFns<PlanChunk> = {
             message.sampleIndices = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.weights = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -655,6 +746,7 @@ export const PlanChunk: MessageFns<PlanChunk> = {
     const message = createBasePlanChunk();
     message.startPosition = object.startPosition ?? 0;
     message.sampleIndices = object.sampleIndices ?? Buffer.alloc(0);
+    message.weights = object.weights ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -8,9 +8,13 @@ import {
   type Run as RunMessage,
   RunSpec as RunSpecMessage,
   RunState,
+  ScoreSource,
+  type Selection,
   ShardMode,
+  StaticMetric,
   type StatisticsChunk as StatisticsChunkMessage,
   type Timestamp,
+  WeightsMode,
 } from '@keepset/proto'
 import { positionCount } from '../core/plans/sharding.js'
 import type { PolicyName } from '../core/policies/registry.js'
@@ -22,6 +26,7 @@ import { invalidField } from '../runs/run-error.js'
 import type { RunFacts } from '../runs/run-facts.js'
 import type { ReportAck } from '../runs/run-owner.js'
 import type { RequestedRunSpec, RunSpec } from '../runs/run-spec.js'
+import type { HeldSelection } from '../runs/run-state.js'
 import type { StatisticsChunk } from '../runs/statistics-reading.js'
 
 type PolicyMessage = NonNullable<RunSpecMessage['policy']>
@@ -30,9 +35,13 @@ const toCamelCase = (name: string) => name.replace(/_(.)/g, (_, letter: string) 
 
 /** Reads an enum by its number; a number that this version does not know is a bad field. */
 function readEnum<T>(field: string, value: number, names: Readonly<Record<number, T>>): T {
-  const name = names[value]
-  if (name === undefined) throw invalidField(field, `${field} is ${value}, which this sampler does not know`)
-  return name
+  if (!(value in names)) throw invalidField(field, `${field} is ${value}, which this sampler does not know`)
+  return names[value] as T
+}
+
+/** The highest number of an enum that has this name: the lowest one is that of the default, where it has one. */
+function numberOf(names: Readonly<Record<number, string>>, name: string): number {
+  return Number(Object.entries(names).findLast(([, each]) => each === name)?.[0])
 }
 
 const shardModes = {
@@ -53,6 +62,30 @@ const initialStatistics = {
   [InitialStatistics.INITIAL_STATISTICS_ZERO]: 'zero',
 } as const
 
+const weightsModes = {
+  [WeightsMode.WEIGHTS_MODE_UNSPECIFIED]: undefined,
+  [WeightsMode.WEIGHTS_MODE_OFF]: 'off',
+  [WeightsMode.WEIGHTS_MODE_ON]: 'on',
+} as const
+
+const scoreSources = {
+  [ScoreSource.SCORE_SOURCE_UNSPECIFIED]: 'loss',
+  [ScoreSource.SCORE_SOURCE_LOSS]: 'loss',
+  [ScoreSource.SCORE_SOURCE_BATCH_LOSS]: 'batch_loss',
+} as const
+
+const staticMetrics = {
+  [StaticMetric.STATIC_METRIC_FORGETTING]: 'forgetting',
+  [StaticMetric.STATIC_METRIC_EL2N]: 'el2n',
+  [StaticMetric.STATIC_METRIC_GRAND]: 'grand',
+} as const
+
+/** Settings of policies that are enums, by their field. */
+const settingNames: Readonly<Record<string, Readonly<Record<number, string>>>> = {
+  initial: initialStatistics,
+  metric: staticMetrics,
+}
+
 const planReasons = {
   warmup: PlanReason.PLAN_REASON_WARMUP,
   selected: PlanReason.PLAN_REASON_SELECTED,
@@ -65,23 +98,18 @@ function readPolicy(message: PolicyMessage): NonNullable<RequestedRunSpec['polic
   const name = toSnakeCase(message.$case) as PolicyName
   const settings = Object.entries(message.value).flatMap(([field, value]) => {
     if (value === undefined) return []
-    if (field !== 'initial') return [[field, value]]
-    return [[field, readEnum(`spec.${name}.initial`, value as number, initialStatistics)]]
+    const names = settingNames[field]
+    return [[field, names ? readEnum(`spec.${name}.${field}`, value as number, names) : value]]
   })
   return { name, settings: Object.fromEntries(settings) }
 }
 
 function writePolicy({ name, ...settings }: RunSpec['policy']): PolicyMessage {
-  const initial =
-    'initial' in settings
-      ? {
-          initial:
-            settings.initial === 'zero'
-              ? InitialStatistics.INITIAL_STATISTICS_ZERO
-              : InitialStatistics.INITIAL_STATISTICS_FIRST_LOSS,
-        }
-      : {}
-  return { $case: toCamelCase(name), value: { ...settings, ...initial } } as PolicyMessage
+  const value = Object.entries(settings).map(([field, setting]) => {
+    const names = settingNames[field]
+    return [field, names ? numberOf(names, setting as string) : setting]
+  })
+  return { $case: toCamelCase(name), value: Object.fromEntries(value) } as PolicyMessage
 }
 
 /** The settings that CreateRun asks for. */
@@ -100,6 +128,11 @@ export function readRunSpec(message: RunSpecMessage | undefined): RequestedRunSp
     positionMultiple: message.positionMultiple,
     nonFinite: readEnum('spec.non_finite', message.nonFinite, nonFiniteModes),
     metrics: message.metrics,
+    weights: readEnum('spec.weights', message.weights, weightsModes),
+    weightCap: message.weightCap,
+    scoreSource: readEnum('spec.score_source', message.scoreSource, scoreSources),
+    batchLossMomentum: message.batchLossMomentum,
+    scoreLeftOut: message.scoreLeftOut,
     policy: message.policy && readPolicy(message.policy),
   }
 }
@@ -112,6 +145,9 @@ function writeRunSpec(spec: RunSpec): RunSpecMessage {
     shardMode: spec.shardMode === 'drop' ? ShardMode.SHARD_MODE_DROP : ShardMode.SHARD_MODE_PAD,
     nonFinite:
       spec.nonFinite === 'reject' ? NonFiniteMode.NON_FINITE_MODE_REJECT : NonFiniteMode.NON_FINITE_MODE_IGNORE,
+    weights: spec.weights === 'on' ? WeightsMode.WEIGHTS_MODE_ON : WeightsMode.WEIGHTS_MODE_OFF,
+    scoreSource:
+      spec.scoreSource === 'batch_loss' ? ScoreSource.SCORE_SOURCE_BATCH_LOSS : ScoreSource.SCORE_SOURCE_LOSS,
     policy: writePolicy(spec.policy),
   })
 }
@@ -121,7 +157,8 @@ function writeTime(milliseconds: number): Timestamp {
 }
 
 export function writeRun(run: RunFacts): RunMessage {
-  const { samplesPlanned, reports, observations, nonFinite, repeats, epochsPlanned, selections } = run.progress
+  const { saving } = run
+  const { epochsPlanned, samplesPlanned, selections, ...counts } = run.progress
   return {
     runId: run.runId,
     spec: writeRunSpec(run.spec),
@@ -132,11 +169,13 @@ export function writeRun(run: RunFacts): RunMessage {
     progress: {
       epochsPlanned,
       samplesPlanned: BigInt(samplesPlanned),
-      reports: BigInt(reports),
-      observations: BigInt(observations),
-      nonFinite: BigInt(nonFinite),
-      repeats: BigInt(repeats),
-      saving: run.saving,
+      reports: BigInt(counts.reports),
+      observations: BigInt(counts.observations),
+      nonFinite: BigInt(counts.nonFinite),
+      repeats: BigInt(counts.repeats),
+      scored: BigInt(counts.scored),
+      samplesPlannedElsewhere: BigInt(counts.samplesPlannedElsewhere),
+      saving,
       selections,
     },
     generation: run.generation,
@@ -144,11 +183,11 @@ export function writeRun(run: RunFacts): RunMessage {
   }
 }
 
-export function writePlanHeader(sampleCount: number, plan: Plan, appliedSequence: number): PlanHeader {
+export function writePlanHeader(plan: Plan, appliedSequence: number): PlanHeader {
   return {
     epoch: plan.epoch,
     keptCount: plan.keptCount,
-    sampleCount,
+    sampleCount: plan.sampleCount,
     positionCount: positionCount(plan.keptCount, plan.sharding),
     saving: plan.saving,
     selectionEpoch: plan.selectionEpoch,
@@ -156,7 +195,22 @@ export function writePlanHeader(sampleCount: number, plan: Plan, appliedSequence
     digest: plan.digest,
     generation: plan.generation,
     appliedSequence,
+    hasWeights: plan.keptSet?.weights !== undefined,
+    scoreCount: plan.scoreCount,
+    scoreOnly: false,
+    learningRateFactor: plan.learningRateFactor,
   }
+}
+
+/** The header of what is to be scored. */
+export function writeScoreHeader(plan: Plan, appliedSequence: number): PlanHeader {
+  const header = writePlanHeader(plan, appliedSequence)
+  return { ...header, positionCount: plan.scoreCount, hasWeights: false, scoreOnly: true }
+}
+
+export function writeSelection({ timesKept, ...held }: HeldSelection): Selection {
+  const sometimesCount = timesKept.reduce((sum, count) => sum + count, 0) - held.alwaysCount - held.neverCount
+  return { ...held, sometimesCount, timesKept: [...timesKept] }
 }
 
 const slab = new Slab(0x4_0000)

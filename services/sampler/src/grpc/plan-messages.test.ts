@@ -17,12 +17,17 @@ const indicesOf = (maxLength: number) => fc.array(u32, { maxLength }).map((value
 it('encodes each chunk as the generated code does, one after the other in the same memory', () => {
   const chunk = fc.record({ startPosition, indices: indicesOf(100) })
   fc.assert(
-    fc.property(fc.array(chunk, { minLength: 1, maxLength: 5 }), (chunks) => {
-      const encoder = new PlanChunkEncoder(Math.max(...chunks.map(({ indices }) => indices.length)))
+    fc.property(fc.array(chunk, { minLength: 1, maxLength: 5 }), fc.boolean(), (chunks, hasWeights) => {
+      const encoder = new PlanChunkEncoder(Math.max(...chunks.map(({ indices }) => indices.length)), hasWeights)
       for (const { startPosition, indices } of chunks) {
-        const message = encoder.encode(startPosition, indices.length, (target) => target.set(indices))
-        const sampleIndices = Buffer.from(indices.buffer)
-        const part = { $case: 'chunk', value: { startPosition, sampleIndices } } as const
+        const weights = Float32Array.from(hasWeights ? indices : [], (index) => 1 + index / 7)
+        const message = encoder.encode(startPosition, indices.length, (target, ofTarget) => {
+          target.set(indices)
+          if (hasWeights) ofTarget.set(weights)
+        })
+        const [sampleIndices, weightBytes] = [Buffer.from(indices.buffer), Buffer.from(weights.buffer)]
+        const value = { startPosition, sampleIndices, weights: weightBytes }
+        const part = { $case: 'chunk', value } as const
         expect(PlanEpochResponse.decode(message)).toEqual({ part })
         // The generated code writes a field that is empty no more than we write a start position of 0.
         if (indices.length > 0) expect(message).toEqual(generated(part))
@@ -34,8 +39,8 @@ it('encodes each chunk as the generated code does, one after the other in the sa
 it.each([1, 31, 32, 4_095, 4_096, 0x20000])('encodes %d positions as the generated code does', (count) => {
   const indices = Uint32Array.from({ length: count }, (_, i) => i * 2_654_435_761)
   const message = new PlanChunkEncoder(count).encode(count, count, (target) => target.set(indices))
-  const sampleIndices = Buffer.from(indices.buffer)
-  expect(message.equals(generated({ $case: 'chunk', value: { startPosition: count, sampleIndices } }))).toBe(true)
+  const value = { startPosition: count, sampleIndices: Buffer.from(indices.buffer), weights: Buffer.alloc(0) }
+  expect(message.equals(generated({ $case: 'chunk', value }))).toBe(true)
 })
 
 it('encodes the header', () => {

@@ -9,7 +9,7 @@ import type { Plan } from '../runs/plan.js'
 import { Run } from '../runs/run.js'
 import { resolveRunSpec } from '../runs/run-spec.js'
 import { requestedSpec } from '../runs/testing/requested-spec.js'
-import { pack } from './mapping.js'
+import { pack, writePlanHeader } from './mapping.js'
 import { CHUNK_POSITIONS, type PlanCall, writePlan } from './plan-stream.js'
 import { samplerDefinition } from './sampler-definition.js'
 
@@ -41,7 +41,7 @@ async function servePlan(run: Run, signal: AbortSignal) {
         return write(...message)
       }
       if (!run.plan) throw new Error('the run has no plan')
-      await writePlan(call, SAMPLE_COUNT, run.plan, run.plan.order, 0, signal).then(
+      await writePlan(call, writePlanHeader(run.plan, 0), run.plan, signal).then(
         () => {
           written.end = 'done'
         },

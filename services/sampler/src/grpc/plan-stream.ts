@@ -1,8 +1,6 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
-import type { PlanEpochRequest } from '@keepset/proto'
-import { copyRankPositions, positionCount } from '../core/plans/sharding.js'
-import type { Plan } from '../runs/plan.js'
-import { writePlanHeader } from './mapping.js'
+import type { PlanEpochRequest, PlanHeader } from '@keepset/proto'
+import { copyRankPositions, type Sharding } from '../core/plans/sharding.js'
 import { encodePlanHeader, PlanChunkEncoder } from './plan-messages.js'
 import { writeMessage } from './write-message.js'
 
@@ -12,25 +10,33 @@ export type PlanCall = ServerWritableStream<PlanEpochRequest, Buffer>
 /** Positions of a chunk: 999,424 bytes of indices, and the fields around them; a message may have 1 MB. */
 export const CHUNK_POSITIONS = 0x3d000
 
+/** An order over all ranks, and how it is shared out. */
+export interface RankedOrder {
+  readonly order: Uint32Array
+  /** Of each place of the order. */
+  readonly weights: Float32Array | undefined
+  readonly sharding: Sharding
+}
+
 /** Writes the header and the rank's positions from `request.startPosition` on. Stops with the signal's reason when that aborts. */
 export async function writePlan(
   call: PlanCall,
-  sampleCount: number,
-  plan: Plan,
-  order: Uint32Array,
-  appliedSequence: number,
+  header: PlanHeader,
+  { order, weights, sharding }: RankedOrder,
   signal: AbortSignal,
 ): Promise<void> {
   const { rank, startPosition: start } = call.request
-  const positions = positionCount(plan.keptCount, plan.sharding)
-  await writeMessage(call, encodePlanHeader(writePlanHeader(sampleCount, plan, appliedSequence)), signal)
+  const positions = header.positionCount
+  await writeMessage(call, encodePlanHeader(header), signal)
+  const chunk = weights ? CHUNK_POSITIONS / 2 : CHUNK_POSITIONS
   // All chunks in the same memory: a message that is handed to the connection has been copied there.
-  const encoder = new PlanChunkEncoder(Math.min(CHUNK_POSITIONS, positions - start))
-  for (let startPosition = start; startPosition < positions; startPosition += CHUNK_POSITIONS) {
-    const count = Math.min(CHUNK_POSITIONS, positions - startPosition)
-    const message = encoder.encode(startPosition, count, (indices) =>
-      copyRankPositions(order, rank, plan.sharding, startPosition, indices),
-    )
+  const encoder = new PlanChunkEncoder(Math.min(chunk, positions - start), weights !== undefined)
+  for (let startPosition = start; startPosition < positions; startPosition += chunk) {
+    const count = Math.min(chunk, positions - startPosition)
+    const message = encoder.encode(startPosition, count, (indices, ofIndices) => {
+      copyRankPositions(order, rank, sharding, startPosition, indices)
+      if (weights) copyRankPositions(weights, rank, sharding, startPosition, ofIndices)
+    })
     await writeMessage(call, message, signal)
   }
 }

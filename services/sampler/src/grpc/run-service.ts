@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { RunRegistry } from '../runs/run-registry.js'
 import { clientStream } from './client-stream.js'
 import { readImport } from './import-stream.js'
-import { pack, readRunSpec, writeRun } from './mapping.js'
+import { pack, readRunSpec, writeRun, writeSelection } from './mapping.js'
 import { readPageToken, writePageToken } from './page-token.js'
 import { serverStream } from './server-stream.js'
 import { writeStatistics } from './statistics-stream.js'
@@ -38,6 +38,10 @@ export function runService(registry: RunRegistry, logger: Logger, drain: AbortSi
     importRun: clientStream(logger, drain, async (call, signal) => ({
       run: writeRun(await readImport(call, signal, (runId, bytes) => registry.import(runId, bytes))),
     })),
+    streamSelections: serverStream(logger, drain, async (call, signal) => {
+      const held = await registry.selections(call.request.runId)
+      for (const each of held) await writeMessage(call, { selection: writeSelection(each) }, signal)
+    }),
     streamStatistics: serverStream(logger, drain, async (call, signal) =>
       writeStatistics(call, await registry.statistics(call.request.runId), signal),
     ),

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { invalidField } from '../runs/run-error.js'
 import type { RunRegistry } from '../runs/run-registry.js'
 import { answerTime } from './answer-time.js'
-import { readReport, writeAck } from './mapping.js'
+import { readReport, writeAck, writePlanHeader, writeScoreHeader } from './mapping.js'
 import { writePlan } from './plan-stream.js'
 import { serveReportStream } from './report-stream.js'
 import { serverStream } from './server-stream.js'
@@ -27,14 +27,21 @@ export function samplerService(registry: RunRegistry, logger: Logger, drain: Abo
   }
   return {
     planEpoch: serverStream(logger, drain, async (call, signal) => {
-      const { runId, worldSize = 1, maxWaitMs = Number.POSITIVE_INFINITY, ...request } = call.request
+      const { runId, worldSize = 1, maxWaitMs = Number.POSITIVE_INFINITY, scoreOnly, ...request } = call.request
       const owner = await registry.owner(runId)
+      if (scoreOnly) {
+        const plan = await owner.planScoring({ ...request, worldSize })
+        const header = writeScoreHeader(plan, await owner.appliedSequence(plan, request.rank))
+        const sharding = plan.scoreSharding ?? plan.sharding
+        await writePlan(call, header, { order: plan.scoreOrder(), weights: undefined, sharding }, signal)
+        return
+      }
       const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
       const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
       // Held: it goes when every rank has its part, which another call of this one may see to.
-      const { order } = plan
-      const appliedSequence = await owner.appliedSequence(plan, request.rank)
-      await writePlan(call, owner.facts.spec.sampleCount, plan, order, appliedSequence, signal)
+      const { order, weights, sharding } = plan
+      const header = writePlanHeader(plan, await owner.appliedSequence(plan, request.rank))
+      await writePlan(call, header, { order, weights, sharding }, signal)
       owner.served(plan, request.rank)
     }),
     reportLosses: unary(logger, drain, async ({ report }) => ({ ack: await accept(report) })),

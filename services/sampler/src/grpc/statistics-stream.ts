@@ -1,5 +1,6 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import type { StatisticsSummary, StreamStatisticsRequest, StreamStatisticsResponse } from '@keepset/proto'
+import { columnNames } from '../runs/run-spec.js'
 import type { StatisticsReading } from '../runs/statistics-reading.js'
 import { writeRun, writeStatisticsChunk } from './mapping.js'
 import { writeMessage } from './write-message.js'
@@ -51,7 +52,7 @@ export async function writeStatistics(
     const { facts } = reading
     const count = new SummaryCount(facts.progress.selections)
     await writeMessage(call, { part: { $case: 'run', value: writeRun(facts) } }, signal)
-    const sampleBytes = SAMPLE_BYTES + METRIC_BYTES * facts.spec.metrics.length
+    const sampleBytes = SAMPLE_BYTES + METRIC_BYTES * columnNames(facts.spec).length
     for (const chunk of reading.chunks(Math.floor(CHUNK_BYTES / sampleBytes))) {
       count.add(chunk.timesKept)
       await writeMessage(call, { part: { $case: 'chunk', value: writeStatisticsChunk(chunk) } }, signal)

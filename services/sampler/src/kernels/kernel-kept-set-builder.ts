@@ -1,56 +1,33 @@
 import type { RandomKey } from '../core/random/random-stream.js'
-import { addBit, bitBytes, KeptSet } from '../core/selection/kept-set.js'
-import type { KeptSetBuilder } from '../core/selection/kept-set-builder.js'
-import { topOfDrawn } from '../core/selection/top-of-drawn.js'
+import { BitSetBuilder } from '../core/selection/bit-set-builder.js'
+import type { WeightedDraw } from '../core/selection/draw-weighted.js'
+import { bitBytes } from '../core/selection/kept-set.js'
 import type { ColumnLayout } from '../core/statistics/column-layout.js'
 import { columnsIn } from '../core/statistics/statistics-columns.js'
 import type { Kernels } from './kernels.js'
+import { weightedDraw } from './weighted-draw.js'
 
 /** A builder that works in the run's memory: the twin of `PlainKeptSetBuilder`. One at a time on a memory. */
-export class KernelKeptSetBuilder implements KeptSetBuilder {
+export class KernelKeptSetBuilder extends BitSetBuilder {
   readonly #kernels: Kernels
-  readonly #memory: WebAssembly.Memory
   readonly #layout: ColumnLayout
-  readonly #bits: Uint8Array
-  #count = 0
 
-  constructor(kernels: Kernels, memory: WebAssembly.Memory, layout: ColumnLayout) {
+  constructor(kernels: Kernels, memory: WebAssembly.Memory, layout: ColumnLayout, withWeights = false) {
+    const bits = new Uint8Array(memory.buffer, layout.selection, bitBytes(layout.sampleCount)).fill(0)
+    super(columnsIn(memory, layout), bits, withWeights)
     this.#kernels = kernels
-    this.#memory = memory
     this.#layout = layout
-    this.#bits = new Uint8Array(memory.buffer, layout.selection, bitBytes(layout.sampleCount)).fill(0)
   }
 
-  get sampleCount(): number {
-    return this.#layout.sampleCount
-  }
-
-  addEverything(): void {
-    const { sampleCount } = this
-    this.#bits.fill(0xff, 0, sampleCount >>> 3)
-    if (sampleCount % 8 > 0) this.#bits[sampleCount >>> 3] = (1 << (sampleCount % 8)) - 1
-    this.#count = sampleCount
-  }
-
-  addTop(count: number, varianceWeight: number, ties: RandomKey): void {
+  protected setTop(count: number, varianceWeight: number, ties: RandomKey): void {
     this.#kernels.addTop(this.#layout.selection, count, varianceWeight, ties)
-    this.#count += count
   }
 
-  addDrawn(count: number, draw: RandomKey): void {
-    this.#kernels.addDrawn(this.#layout.selection, this.sampleCount - this.#count, count, draw)
-    this.#count += count
+  protected setDrawn(rest: number, count: number, draw: RandomKey): void {
+    this.#kernels.addDrawn(this.#layout.selection, rest, count, draw)
   }
 
-  /** In TypeScript: half of its time is the draw, which takes one number after the other in any case. */
-  addTopOfDrawn(count: number, poolCount: number, draw: RandomKey, ties: RandomKey): void {
-    const columns = columnsIn(this.#memory, this.#layout)
-    for (const index of topOfDrawn(columns, count, poolCount, draw, ties)) addBit(this.#bits, index)
-    this.#count += count
-  }
-
-  build(): KeptSet {
-    // A copy: the next selection is put together in the same place.
-    return new KeptSet(new Uint8Array(this.#bits), this.#count)
+  protected drawWeighted(sizes: Float32Array, count: number, uniformShare: number, draw: RandomKey): WeightedDraw {
+    return weightedDraw(sizes, count, uniformShare, draw)
   }
 }

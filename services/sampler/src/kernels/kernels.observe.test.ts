@@ -11,7 +11,7 @@ interface Loss {
 
 /** What `Run` does with a report, by core. */
 function observeByCore(statistics: SampleStatistics, observed: Set<number>, report: readonly Loss[]) {
-  const counts = { observations: 0, nonFinite: 0, repeats: 0 }
+  const counts = { observations: 0, nonFinite: 0, repeats: 0, scored: 0 }
   for (const { index, loss } of report) {
     if (!Number.isFinite(loss)) counts.nonFinite++
     else if (observed.has(index)) counts.repeats++

@@ -125,6 +125,6 @@ export class Kernels {
       ...[indices, losses, count, alpha, startsAtFirstLoss],
     )
     const [taken = 0, nonFinite = 0, repeats = 0] = this.#counts
-    return { observations: taken, nonFinite, repeats }
+    return { observations: taken, nonFinite, repeats, scored: 0 }
   }
 }

@@ -24,7 +24,7 @@ export function statisticsKernel(
   return {
     observe(indices, losses): ObservedCounts {
       if (indices.length <= BATCH_SAMPLES) return observeBatch(indices, losses)
-      const all = { observations: 0, nonFinite: 0, repeats: 0 }
+      const all = { observations: 0, nonFinite: 0, repeats: 0, scored: 0 }
       for (let start = 0; start < indices.length; start += BATCH_SAMPLES) {
         const end = start + BATCH_SAMPLES
         const counts = observeBatch(indices.subarray(start, end), losses.subarray(start, end))

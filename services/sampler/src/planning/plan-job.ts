@@ -1,6 +1,4 @@
 import { toOrderOfEpoch } from '../core/plans/order.js'
-import type { Sharding } from '../core/plans/sharding.js'
-import { type PolicyChoice, selectKeptSet } from '../core/policies/registry.js'
 import { everything } from '../core/selection/everything.js'
 import { KeptSet } from '../core/selection/kept-set.js'
 import { PlainKeptSetBuilder } from '../core/selection/plain-kept-set-builder.js'
@@ -9,44 +7,60 @@ import { columnsIn } from '../core/statistics/statistics-columns.js'
 import { KernelKeptSetBuilder } from '../kernels/kernel-kept-set-builder.js'
 import { compileKernels, isSimdAvailable, Kernels } from '../kernels/kernels.js'
 import { orderOfEpoch } from '../kernels/order-of-epoch.js'
-import { type PlanArrays, planArrays } from '../runs/plan.js'
+import { choose } from '../runs/make-plan.js'
+import { planArrays } from '../runs/plan.js'
+import type { Choice, MadePlan, PlanWork } from '../runs/ports.js'
 
 /** The parts of a kept set, which is a class, as they pass between threads. */
-type KeptParts = Pick<KeptSet, 'bits' | 'count'>
+export type KeptParts = Pick<KeptSet, 'bits' | 'count' | 'weights'>
 
 /** What is computed for an epoch, as it passes between threads: the statistics stay where they are. */
-export interface PlanJob {
+export interface PlanJob extends Omit<PlanWork, 'statistics' | 'kept'> {
   readonly memory: WebAssembly.Memory
   readonly sampleCount: number
+  /** Columns beside those that every run has. */
   readonly metricCount: number
-  readonly seed: bigint
-  readonly epoch: number
-  readonly sharding: Sharding
   /** A kept set, or how one is chosen; undefined: everything. */
-  readonly kept: KeptParts | { readonly policy: PolicyChoice; readonly keptCount: number } | undefined
+  readonly kept: KeptParts | ChoiceParts | undefined
+}
+
+interface ChoiceParts extends Omit<Choice, 'previous'> {
+  readonly previous: KeptParts
 }
 
 /** What came of it. */
-export interface PlanJobResult extends PlanArrays {
+export interface PlanJobResult extends Omit<MadePlan, 'keptSet'> {
   readonly keptSet: KeptParts | undefined
 }
 
+/** The parts of a set, or of a choice, that pass between threads. */
+export function partsOf(kept: PlanWork['kept']): PlanJob['kept'] {
+  if (kept === undefined) return undefined
+  if (kept instanceof KeptSet) return setParts(kept)
+  return { ...kept, previous: setParts(kept.previous) }
+}
+
+export const setParts = ({ bits, count, weights }: KeptSet): KeptParts => ({ bits, count, weights })
+export const setOf = ({ bits, count, weights }: KeptParts): KeptSet => new KeptSet(bits, count, weights)
+
 /** Does a job: by the kernels, or where this machine does not run them, by their twins. */
-export function runPlanJob(job: PlanJob, withKernels = isSimdAvailable()): PlanJobResult {
-  const { sampleCount, seed, epoch, sharding } = job
-  const keptSet = keptSetOf(job, withKernels)
+export function runPlanJob(job: PlanJob, withKernels = isSimdAvailable()): MadePlan {
+  const { sampleCount, seed, epoch } = job
+  const { keptSet, summary } = keptSetOf(job, withKernels)
   const order = withKernels
     ? orderOfEpoch(keptSet, sampleCount, seed, epoch)
     : toOrderOfEpoch(keptSet?.indices() ?? everything(sampleCount), seed, epoch)
-  return { keptSet, ...planArrays(order, sampleCount, sharding) }
+  return { keptSet, summary, ...planArrays(order, { ...job, keptSet }) }
 }
 
-function keptSetOf({ memory, kept, epoch, seed, ...job }: PlanJob, withKernels: boolean): KeptSet | undefined {
-  if (kept === undefined) return undefined
-  if (!('policy' in kept)) return new KeptSet(kept.bits, kept.count)
+function keptSetOf(job: PlanJob, withKernels: boolean): Pick<MadePlan, 'keptSet' | 'summary'> {
+  const { memory, kept, epoch, seed } = job
+  if (kept === undefined) return { keptSet: undefined, summary: undefined }
+  if (!('request' in kept)) return { keptSet: setOf(kept), summary: undefined }
   const layout = columnLayout(job.sampleCount, job.metricCount)
+  const withWeights = kept.request.weights !== undefined
   const builder = withKernels
-    ? new KernelKeptSetBuilder(new Kernels(compileKernels(), memory, layout), memory, layout)
-    : new PlainKeptSetBuilder(columnsIn(memory, layout))
-  return selectKeptSet(kept.policy, { builder, keptCount: kept.keptCount, epoch, seed })
+    ? new KernelKeptSetBuilder(new Kernels(compileKernels(), memory, layout), memory, layout, withWeights)
+    : new PlainKeptSetBuilder(columnsIn(memory, layout), withWeights)
+  return choose({ ...kept, previous: setOf(kept.previous) }, { seed, epoch }, builder)
 }

@@ -3,6 +3,7 @@ import { KeptSet } from '../core/selection/kept-set.js'
 import { defaultStatistics, SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { makePlan } from '../runs/make-plan.js'
 import type { MadePlan, PlanWork } from '../runs/ports.js'
+import { chosenBy } from './testing/chosen-by.js'
 import { largeStatistics } from './testing/large-statistics.js'
 import { WorkerPlanner } from './worker-planner.js'
 
@@ -15,7 +16,8 @@ const work = (epoch: number, statistics = large): PlanWork => ({
   seed: 7n,
   epoch,
   sharding,
-  kept: { policy, keptCount: statistics.sampleCount >>> 1 },
+  isScored: false,
+  kept: chosenBy(policy, statistics.sampleCount >>> 1),
 })
 
 function plannerOf(size?: number): WorkerPlanner {

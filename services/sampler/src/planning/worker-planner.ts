@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { KeptSet } from '../core/selection/kept-set.js'
-import { makePlan } from '../runs/make-plan.js'
+import { isChoice, makePlan } from '../runs/make-plan.js'
 import type { MadePlan, Planner, PlanWork } from '../runs/ports.js'
-import type { PlanJob, PlanJobResult } from './plan-job.js'
+import { type PlanJob, type PlanJobResult, partsOf, setOf } from './plan-job.js'
 import { PlanThread } from './plan-thread.js'
 
 /** Threads that stay without work for so long end, and what they needed for it goes with them. */
@@ -36,14 +35,13 @@ export class WorkerPlanner implements Planner {
   }
 
   async make(work: PlanWork): Promise<MadePlan> {
-    const { statistics, kept } = work
+    const { statistics, kept, ...rest } = work
     const { memory, sampleCount, metrics } = statistics
     if (!memory) return makePlan(work)
-    const { seed, epoch, sharding } = work
-    const job = { memory, sampleCount, metricCount: metrics.length, seed, epoch, sharding, kept: partsOf(kept) }
-    const { keptSet, ...arrays } = await this.#run(job)
-    if (kept === undefined || kept instanceof KeptSet) return { keptSet: kept, ...arrays }
-    return { keptSet: keptSet && new KeptSet(keptSet.bits, keptSet.count), ...arrays }
+    const job = { ...rest, memory, sampleCount, metricCount: metrics.length, kept: partsOf(kept) }
+    const { keptSet, ...made } = await this.#run(job)
+    // What was given stays what it is.
+    return { keptSet: isChoice(kept) ? keptSet && setOf(keptSet) : kept, ...made }
   }
 
   /** Ends the threads; what they have not finished is rejected. */
@@ -110,10 +108,6 @@ export class WorkerPlanner implements Planner {
     timer.unref()
     this.#idle.push({ thread, timer })
   }
-}
-
-function partsOf(kept: PlanWork['kept']): PlanJob['kept'] {
-  return kept instanceof KeptSet ? { bits: kept.bits, count: kept.count } : kept
 }
 
 const closed = () => new Error('the planner is closed')

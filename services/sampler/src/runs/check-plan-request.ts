@@ -1,6 +1,9 @@
 import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { positionCount } from '../core/plans/sharding.js'
+import { countIsOwn } from '../core/policies/registry.js'
+import type { KeptSet } from '../core/selection/kept-set.js'
 import { checkGeneration } from './check-generation.js'
+import type { Plan } from './plan.js'
 import { MAX_WORLD_SIZE, type Run } from './run.js'
 import { invalidField, RunError } from './run-error.js'
 
@@ -57,7 +60,11 @@ function checkLastSequence(run: Run, { epoch, rank, lastSequence }: PlanRequest)
 }
 
 /** Throws unless the world size gives every rank a position, and the answer can start where it is to. */
-function checkPositions(run: Run, keptCount: number, { epoch, worldSize, startPosition }: PlanRequest): void {
+function checkPositions(
+  run: Run,
+  keptCount: number,
+  { epoch, worldSize, startPosition }: Pick<PlanRequest, 'epoch' | 'worldSize' | 'startPosition'>,
+): void {
   const { shardMode, positionMultiple } = run.spec
   const positions = positionCount(keptCount, { worldSize, shardMode, positionMultiple })
   if (positions === 0) {
@@ -86,7 +93,10 @@ export function checkPlanRequest(run: Run, request: PlanRequest): void {
   checkEpoch(run, epoch)
   checkLastSequence(run, request)
   if (epoch === run.nextEpoch) {
-    checkPositions(run, ruleOfEpoch(run.spec, epoch).keptCount, request)
+    const { keptCount, reason, pruneRate } = ruleOfEpoch(run.spec, epoch)
+    const isOpen = reason !== 'warmup' && reason !== 'tail' && countIsOwn(run.spec.policy, pruneRate)
+    const planned = reason === 'reused' ? run.keptSet.count : run.spec.sampleCount
+    checkPositions(run, isOpen ? planned : keptCount, request)
     return
   }
   const planned = run.plan?.sharding.worldSize
@@ -94,4 +104,28 @@ export function checkPlanRequest(run: Run, request: PlanRequest): void {
     throw worldSizeMismatch(worldSize, `epoch ${epoch} was planned for ${planned} ranks`)
   }
   checkPositions(run, run.plan?.keptCount ?? 0, request)
+}
+
+/** Throws where a policy that decides by itself how many it keeps has kept too few for so many ranks: nothing has changed then, and the same can be asked with fewer. */
+export function checkMadePlan(run: Run, keptSet: KeptSet | undefined, epoch: number, worldSize: number): void {
+  checkPositions(run, keptSet?.count ?? run.spec.sampleCount, { epoch, worldSize, startPosition: 0 })
+}
+
+/** The planned epoch's plan, for a rank that asks what it has to score. Throws a RunError where there is none. */
+export function checkScoreRequest(run: Run, request: PlanRequest): Plan {
+  const { epoch, worldSize, startPosition } = request
+  checkGeneration(run, request.generation)
+  checkRank(request)
+  const { plan } = run
+  if (!plan || plan.epoch !== epoch) {
+    const expected = plan ? `the planned epoch is ${plan.epoch}` : 'no epoch is planned yet'
+    throw wrongEpoch(run, `epoch is ${epoch}, but ${expected}: what is to be scored is what its plan leaves out`)
+  }
+  const planned = plan.sharding.worldSize
+  if (worldSize !== planned) throw worldSizeMismatch(worldSize, `epoch ${epoch} was planned for ${planned} ranks`)
+  if (startPosition > plan.scoreCount) {
+    const message = `start_position is ${startPosition}, but a rank has ${plan.scoreCount} samples to score in epoch ${epoch}`
+    throw new RunError('POSITION_OUT_OF_RANGE', 'start_position', message)
+  }
+  return plan
 }

@@ -46,11 +46,12 @@ function checkArrays(run: Run, { epoch, rank, indices, losses }: Report): void {
   const { spec } = run
   const plan = run.plan as Plan
   if (indices.length === 0) throw invalidField('sample_indices', 'sample_indices is empty; report at least one sample')
-  if (indices.length !== losses.length) {
-    throw invalidField(
-      'losses',
-      `losses has ${losses.length} elements and sample_indices has ${indices.length}; they must have the same number`,
-    )
+  const isBatchLoss = spec.scoreSource === 'batch_loss'
+  if (losses.length !== (isBatchLoss ? 1 : indices.length)) {
+    const problem = isBatchLoss
+      ? `losses has ${losses.length} elements; with spec.score_source BATCH_LOSS it must have one, the mean of the batch`
+      : `losses has ${losses.length} elements and sample_indices has ${indices.length}; they must have the same number`
+    throw invalidField('losses', problem)
   }
   const foreign = plan.findForeign(indices, rank)
   if (foreign >= 0) throw foreignSample(run, indices[foreign] as number, foreign, { epoch, rank })
@@ -126,7 +127,10 @@ export function checkReport(run: Run, report: Report): 'new' | 'duplicate' {
 
 /** The event of a report that was checked and is new. */
 export function toEvent({ generation, metrics, ...report }: Report, { spec }: Run, time: number): LossesReported {
-  const event = { type: 'losses_reported', time, ...report } as const
+  const { indices, losses } = report
+  const isBatchLoss = spec.scoreSource === 'batch_loss'
+  const each = isBatchLoss ? new Float32Array(indices.length).fill(losses[0] as number) : losses
+  const event = { type: 'losses_reported', time, ...report, losses: each } as const
   if (!metrics) return event
   const placed = metrics.map(({ name, values }) => ({ metric: spec.metrics.indexOf(name), values }))
   return { ...event, metrics: placed.sort((a, b) => a.metric - b.metric) }

@@ -1,25 +1,30 @@
 import { SCRATCH_BYTES } from '../core/statistics/column-layout.js'
 import { IN_MEMORY_FROM } from '../core/statistics/sample-statistics.js'
+import type { RunSize } from './ports.js'
 import { RunError } from './run-error.js'
+import { columnNames, type RunSpec } from './run-spec.js'
 
 /** Bytes of a run that do not depend on its samples. */
 const FIXED_BYTES = 0x10000
 
+export function sizeOf(spec: RunSpec): RunSize {
+  return { sampleCount: spec.sampleCount, columnCount: columnNames(spec).length, hasWeights: spec.weights === 'on' }
+}
+
 /**
- * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics a sample and 4 for each metric; an eighth each for
+ * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics a sample and 4 for each further column; an eighth each for
  * two kept sets, for what was observed and for a selection; for the present plan and the next one, which may be made before it is asked for, 4 each for the order
- * and 2 each for the ranks that have a sample; and what the kernels need in passing. A selection takes up to 12 more for as long as it lasts, and a snapshot
- * as much as the statistics.
+ * and 2 each for the ranks that have a sample; as many weights as there are in two kept sets and two orders; and what the kernels need in passing. A selection takes
+ * up to 12 more for as long as it lasts, and a snapshot as much as the statistics.
  */
-export function runBytes(sampleCount: number, metricCount: number): number {
-  return (
-    FIXED_BYTES + Math.ceil(sampleCount * (28.5 + 4 * metricCount)) + (sampleCount < IN_MEMORY_FROM ? 0 : SCRATCH_BYTES)
-  )
+export function runBytes({ sampleCount, columnCount, hasWeights }: RunSize): number {
+  const bytes = sampleCount * (28.5 + 4 * columnCount + (hasWeights ? 16 : 0))
+  return FIXED_BYTES + Math.ceil(bytes) + (sampleCount < IN_MEMORY_FROM ? 0 : SCRATCH_BYTES)
 }
 
 /** Most bytes that a reading of all statistics takes besides: a copy of the columns. */
-export function readingBytes(sampleCount: number, metricCount: number): number {
-  return FIXED_BYTES + sampleCount * (16 + 4 * metricCount)
+export function readingBytes({ sampleCount, columnCount }: RunSize): number {
+  return FIXED_BYTES + sampleCount * (16 + 4 * columnCount)
 }
 
 /** How the bytes of all runs that are in memory are kept below a limit. */

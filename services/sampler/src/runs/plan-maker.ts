@@ -1,8 +1,9 @@
-import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
+import { isBeforeSelection, ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { computePlan, type Plan } from './plan.js'
-import type { MadePlan, Planner, PlanWork } from './ports.js'
+import type { Choice, MadePlan, Planner, PlanWork } from './ports.js'
 import type { Run } from './run.js'
 import { RunError } from './run-error.js'
+import { columnNames } from './run-spec.js'
 
 /** Has the plans of one run made: the next one ahead of time where it can be, and the arrays of a plan that are not there any more. Changes no run. */
 export class PlanMaker {
@@ -40,7 +41,8 @@ export class PlanMaker {
     if (ahead?.work.statistics !== work.statistics || ahead.work.epoch !== work.epoch) return this.#planner.make(work)
     const made = await ahead.made.catch(() => undefined)
     if (made && ahead.work.sharding.worldSize === work.sharding.worldSize) return made
-    return this.#planner.make(made ? { ...work, kept: made.keptSet } : work)
+    if (!made) return this.#planner.make(work)
+    return { ...(await this.#planner.make({ ...work, kept: made.keptSet })), summary: made.summary }
   }
 
   /** The plan that was made ahead is the run's, or will never be. */
@@ -50,8 +52,8 @@ export class PlanMaker {
 
   /** Has the arrays of a plan computed; what cannot be done elsewhere is done here. Rejects with OUT_OF_MEMORY. */
   async supply(plan: Plan, { statistics }: Run): Promise<void> {
-    const { seed, epoch, sharding, keptSet } = plan
-    const work = { statistics, seed, epoch, sharding, kept: keptSet }
+    const { seed, epoch, sharding, isScored, keptSet } = plan
+    const work = { statistics, seed, epoch, sharding, isScored, kept: keptSet }
     const made = this.#planner.make(work).catch(() => {
       this.#assertOpen()
       return computePlan(plan)
@@ -91,9 +93,37 @@ export class PlanMaker {
 }
 
 /** What the plan of the next epoch is made of. */
-function nextWork({ spec, statistics, nextEpoch: epoch, keptSet }: Run, worldSize: number): PlanWork {
-  const { policy, seed, shardMode, positionMultiple } = spec
-  const { reason, keptCount } = ruleOfEpoch(spec, epoch)
-  const kept = { selected: { policy, keptCount }, reused: keptSet, warmup: undefined, tail: undefined }[reason]
-  return { statistics, seed, epoch, sharding: { worldSize, shardMode, positionMultiple }, kept }
+function nextWork(run: Run, worldSize: number): PlanWork {
+  const { spec, statistics, nextEpoch: epoch, keptSet } = run
+  const { seed, shardMode, positionMultiple, scoreLeftOut } = spec
+  const { reason } = ruleOfEpoch(spec, epoch)
+  const isAll = reason === 'warmup' || reason === 'tail'
+  const isScored = !isAll && scoreLeftOut && isBeforeSelection(spec, epoch)
+  const sharding = { worldSize, shardMode, positionMultiple }
+  return {
+    statistics,
+    seed,
+    epoch,
+    sharding,
+    isScored,
+    kept: isAll ? undefined : reason === 'reused' ? keptSet : nextChoice(run),
+  }
+}
+
+/** How the kept set of the next epoch is chosen. */
+function nextChoice({ spec, nextEpoch, keptSet, progress }: Run): Choice {
+  const { policy, totalEpochs, weights, weightCap } = spec
+  const { keptCount, pruneRate } = ruleOfEpoch(spec, nextEpoch)
+  return {
+    previous: keptSet,
+    request: {
+      policy,
+      keptCount,
+      pruneRate,
+      totalEpochs,
+      selections: progress.selections,
+      columnNames: columnNames(spec),
+      weights: weights === 'on' ? { cap: weightCap } : undefined,
+    },
+  }
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import { toOrderOfEpoch } from '../core/plans/order.js'
-import { ownCount, ownersOf, positionCount, type Sharding } from '../core/plans/sharding.js'
+import { addOwners, ownCount, ownersOf, positionCount, type Sharding } from '../core/plans/sharding.js'
 import { everything } from '../core/selection/everything.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
+import { leftOutOf } from '../core/selection/left-out.js'
 
 /** What decides a plan. */
 interface PlanParts {
@@ -17,12 +18,18 @@ interface PlanParts {
   readonly sharding: Sharding
   readonly saving: number
   readonly generation: number
+  /** Whether the samples that it leaves out are scored. */
+  readonly isScored: boolean
+  /** What a trainer shall multiply its learning rate with. */
+  readonly learningRateFactor: number
 }
 
 /** What follows from the parts of a plan, and takes long to compute where there are millions of samples. */
 export interface PlanArrays {
   /** The kept set in training order, over all ranks. */
   readonly order: Uint32Array
+  /** Weight of the loss at each place of `order`; undefined: 1 for all. */
+  readonly weights: Float32Array | undefined
   /** SHA-256 of `order` as packed little-endian u32. */
   readonly digest: Buffer
   /** Per sample: rank + 1 of the rank that has it, 0 for none. Undefined where one rank has all that is kept. */
@@ -47,8 +54,12 @@ export class Plan {
   readonly keptSet: KeptSet | undefined
   /** Samples that are at a position of some rank: all that are kept, but for those that `shardMode` drop leaves out. */
   readonly plannedCount: number
-  #order: Uint32Array | undefined
-  #arrays: Omit<PlanArrays, 'order'> | undefined
+  readonly learningRateFactor: number
+  readonly isScored: boolean
+  /** How what is left out is shared out to be scored, in ascending order; undefined: it is not scored. */
+  readonly scoreSharding: Sharding | undefined
+  #order: Pick<PlanArrays, 'order' | 'weights'> | undefined
+  #arrays: Omit<PlanArrays, 'order' | 'weights'> | undefined
 
   constructor(parts: PlanParts) {
     this.epoch = parts.epoch
@@ -60,9 +71,13 @@ export class Plan {
     this.sampleCount = parts.sampleCount
     this.seed = parts.seed
     this.keptSet = parts.keptSet
+    this.learningRateFactor = parts.learningRateFactor
     const { worldSize, shardMode } = parts.sharding
+    this.isScored = parts.isScored
+    this.scoreSharding = scoreShardingOf(this)
     const positions = worldSize * positionCount(this.keptCount, parts.sharding)
-    this.plannedCount = shardMode === 'drop' ? positions : Math.min(this.keptCount, positions)
+    const trained = shardMode === 'drop' ? positions : Math.min(this.keptCount, positions)
+    this.plannedCount = trained + (this.scoreSharding ? this.sampleCount - this.keptCount : 0)
   }
 
   /** Number of samples kept, over all ranks. */
@@ -81,8 +96,8 @@ export class Plan {
   }
 
   /** Takes the arrays as they were computed elsewhere. */
-  supply({ order, ...arrays }: PlanArrays): void {
-    this.#order = order
+  supply({ order, weights, ...arrays }: PlanArrays): void {
+    this.#order = { order, weights }
     this.#arrays = arrays
   }
 
@@ -91,9 +106,29 @@ export class Plan {
     this.#order = undefined
   }
 
+  /** The kept set in training order. */
   get order(): Uint32Array {
-    if (!this.#order) this.supply(computePlan(this))
-    return this.#order as Uint32Array
+    return this.#ordered.order
+  }
+
+  /** Weight of the loss at each place of the order; undefined: 1 for all. */
+  get weights(): Float32Array | undefined {
+    return this.#ordered.weights
+  }
+
+  /** Positions of each rank that are to be scored. */
+  get scoreCount(): number {
+    return this.scoreSharding ? positionCount(this.sampleCount - this.keptCount, this.scoreSharding) : 0
+  }
+
+  /** What is to be scored, in ascending order. Made anew each time. */
+  scoreOrder(): Uint32Array {
+    return this.scoreSharding && this.keptSet ? leftOutOf(this.keptSet, this.sampleCount) : new Uint32Array(0)
+  }
+
+  /** Whether a sample of the plan is trained on, and not only scored. */
+  isTrained(index: number): boolean {
+    return this.keptSet?.has(index) ?? true
   }
 
   get digest(): Buffer {
@@ -111,34 +146,68 @@ export class Plan {
   }
 
   #findNotKept(indices: Uint32Array): number {
-    const { keptSet, sampleCount } = this
+    const { keptSet, sampleCount, scoreSharding } = this
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
-      if (index >= sampleCount || keptSet?.has(index) === false) return i
+      if (index >= sampleCount || (!scoreSharding && keptSet?.has(index) === false)) return i
     }
     return -1
   }
 
-  get #made(): Omit<PlanArrays, 'order'> {
+  get #ordered(): Pick<PlanArrays, 'order' | 'weights'> {
+    if (!this.#order) this.supply(computePlan(this))
+    return this.#order as Pick<PlanArrays, 'order' | 'weights'>
+  }
+
+  get #made(): Omit<PlanArrays, 'order' | 'weights'> {
     if (!this.#arrays) this.supply(computePlan(this))
-    return this.#arrays as Omit<PlanArrays, 'order'>
+    return this.#arrays as Omit<PlanArrays, 'order' | 'weights'>
   }
 }
 
 /** What `computePlan` needs of a plan. */
-export type PlanInput = Pick<Plan, 'keptSet' | 'sampleCount' | 'seed' | 'epoch' | 'sharding'>
+export type PlanInput = Pick<Plan, 'keptSet' | 'sampleCount' | 'seed' | 'epoch' | 'sharding' | 'isScored'>
 
 /** The arrays of a plan, in plain TypeScript. */
-export function computePlan({ keptSet, sampleCount, seed, epoch, sharding }: PlanInput): PlanArrays {
-  return planArrays(toOrderOfEpoch(keptSet?.indices() ?? everything(sampleCount), seed, epoch), sampleCount, sharding)
+export function computePlan(input: PlanInput): PlanArrays {
+  const { keptSet, sampleCount, seed, epoch } = input
+  return planArrays(toOrderOfEpoch(keptSet?.indices() ?? everything(sampleCount), seed, epoch), input)
 }
 
 /** The arrays of a plan, of which the order is there. */
-export function planArrays(order: Uint32Array, sampleCount: number, sharding: Sharding): PlanArrays {
-  const isOneRanks = ownCount(order.length, 0, sharding) === order.length
+export function planArrays(order: Uint32Array, shared: Omit<PlanInput, 'seed' | 'epoch'>): PlanArrays {
+  const { keptSet, sampleCount, sharding } = shared
   return {
     order,
+    weights: keptSet && weightsOf(order, keptSet, sampleCount),
     digest: createHash('sha256').update(order).digest(),
-    owners: isOneRanks ? undefined : ownersOf(order, sampleCount, sharding),
+    owners: ownCount(order.length, 0, sharding) === order.length ? undefined : allOwners(order, shared),
   }
+}
+
+/** The ranks that train on a sample or score it. */
+function allOwners(order: Uint32Array, shared: Omit<PlanInput, 'seed' | 'epoch'>): Uint16Array {
+  const { keptSet, sampleCount, sharding } = shared
+  const owners = ownersOf(order, sampleCount, sharding)
+  const scoreSharding = scoreShardingOf(shared)
+  if (scoreSharding && keptSet) addOwners(owners, leftOutOf(keptSet, sampleCount), scoreSharding)
+  return owners
+}
+
+/** How what is left out is shared out to be scored: so that nothing is left out again, and not at all where a rank would have none. */
+function scoreShardingOf({ keptSet, sampleCount, sharding, isScored }: Omit<PlanInput, 'seed' | 'epoch'>) {
+  const { worldSize } = sharding
+  if (!isScored || !keptSet || sampleCount - keptSet.count < worldSize) return undefined
+  return { worldSize, shardMode: 'pad', positionMultiple: 1 } as const
+}
+
+/** The weights of a kept set in the order in which it is trained on. */
+function weightsOf(order: Uint32Array, keptSet: KeptSet, sampleCount: number): Float32Array | undefined {
+  const { weights } = keptSet
+  if (!weights) return undefined
+  const bySample = new Float32Array(sampleCount)
+  keptSet.indices().forEach((index, i) => {
+    bySample[index] = weights[i] as number
+  })
+  return Float32Array.from(order, (index) => bySample[index] as number)
 }

@@ -1,6 +1,7 @@
 import type { Sharding } from '../core/plans/sharding.js'
-import type { PolicyChoice } from '../core/policies/registry.js'
+import type { SelectionRequest } from '../core/policies/registry.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
+import type { SelectionSummary } from '../core/selection/selection-summary.js'
 import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import type { PlanArrays } from './plan.js'
 import type { RunEvent } from './run-event.js'
@@ -14,14 +15,25 @@ export interface PlanWork {
   readonly seed: bigint
   readonly epoch: number
   readonly sharding: Sharding
+  /** Whether what is left out is scored. */
+  readonly isScored: boolean
   /** A kept set, or how one is chosen; undefined: everything. */
-  readonly kept: KeptSet | { readonly policy: PolicyChoice; readonly keptCount: number } | undefined
+  readonly kept: KeptSet | Choice | undefined
+}
+
+/** How a kept set is chosen. */
+export interface Choice {
+  readonly request: SelectionRequest
+  /** That of the selection before; empty before the first. */
+  readonly previous: KeptSet
 }
 
 /** What an epoch keeps, and the arrays of its plan. */
 export interface MadePlan extends PlanArrays {
   /** Undefined: everything. */
   readonly keptSet: KeptSet | undefined
+  /** Where it was chosen: what came of that. */
+  readonly summary: SelectionSummary | undefined
 }
 
 /** Computes plans; may do so elsewhere. Nothing changes the run's statistics until it answers. */
@@ -88,12 +100,20 @@ export interface RecordGlance {
   readonly epochStarts: readonly number[]
 }
 
+/** What the memory of a run depends on. */
+export interface RunSize {
+  readonly sampleCount: number
+  /** Columns beside those that every run has. */
+  readonly columnCount: number
+  readonly hasWeights: boolean
+}
+
 /** Where runs are recorded. Errors are a StoreError. */
 export interface RunStore {
   /** What an acknowledgement means, for the log: for example "memory: runs end with the process". */
   readonly durability: string
-  /** Bytes of this process's memory that the record of a run of so many samples and metrics may take. */
-  recordBytes(sampleCount: number, metricCount: number): number
+  /** Bytes of this process's memory that the record of such a run may take. */
+  recordBytes(size: RunSize): number
   /** The run_ids of all records, in no order. */
   list(): Promise<string[]>
   /** Starts the record of a new run: all of it or nothing. The last snapshot is the run's state. Rejects with EXISTS, UNAVAILABLE. */

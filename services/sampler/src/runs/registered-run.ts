@@ -1,7 +1,7 @@
 import { ByteReader } from './image/byte-reader.js'
 import { readImageHeader } from './image/read-image.js'
 import { loadRun } from './load-run.js'
-import { type MemoryBudget, runBytes } from './memory-budget.js'
+import { type MemoryBudget, runBytes, sizeOf } from './memory-budget.js'
 import type { RunLease, RunStore } from './ports.js'
 import type { Run } from './run.js'
 import { RunError, runNotFound } from './run-error.js'
@@ -44,10 +44,10 @@ export class RegisteredRun {
 
   /** Puts a run into memory that was just made. Its bytes have been taken from the budget. */
   start(run: Run, lease: RunLease): void {
-    const { sampleCount, metrics } = run.spec
+    const size = sizeOf(run.spec)
     this.#bytes = {
-      run: runBytes(sampleCount, metrics.length),
-      record: this.#parts.store.recordBytes(sampleCount, metrics.length),
+      run: runBytes(size),
+      record: this.#parts.store.recordBytes(size),
     }
     this.#owner = new RunOwner(run, lease, this.#parts.owner)
   }
@@ -164,7 +164,7 @@ export class RegisteredRun {
         this.#runId,
         async ({ spec }) => {
           accept(spec)
-          const bytes = runBytes(spec.sampleCount, spec.metrics.length)
+          const bytes = runBytes(sizeOf(spec))
           budget.check(this.#runId, bytes)
           await budget.take(this.#runId, bytes).catch(() => {
             throw notLoaded(this.#runId)

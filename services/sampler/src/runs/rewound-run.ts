@@ -1,10 +1,12 @@
+import { IMPORTED_SCORE } from '../core/policies/static-score.js'
 import { isSameSpec } from './check-same-spec.js'
 import { ByteReader } from './image/byte-reader.js'
 import { ImageError } from './image/image-error.js'
 import { readImageBody, readImageHeader } from './image/read-image.js'
 import { imageOf } from './image/write-image.js'
 import type { ByteStream } from './ports.js'
-import { Run } from './run.js'
+import { emptyStatistics, Run } from './run.js'
+import { columnNames } from './run-spec.js'
 import { newState, type RunState } from './run-state.js'
 
 /** The run as it was at the start of an epoch, in the generation after its present one. `image` is that of the epoch's start; undefined: the run stands there now. */
@@ -27,10 +29,19 @@ export async function rewoundRun(run: Run, image: ByteStream | undefined, epoch:
   }
 }
 
-/** The same for epoch 0, at whose start a run has its settings and nothing else. */
-export function restartedRun({ runId, spec, createTime, generation }: Run, time: number): Run {
+/** The same for epoch 0, at whose start a run has its settings and, if it took scores from other runs, these, and nothing else. */
+export function restartedRun(
+  { runId, spec, createTime, generation, statistics: old, progress }: Run,
+  time: number,
+): Run {
   const created = { runId, spec, time: createTime }
-  return new Run(created, { state: rewind(newState(createTime), generation + 1, 0, time) })
+  const { progress: none, ...state } = newState(createTime)
+  const { samplesPlannedElsewhere } = progress
+  const statistics = emptyStatistics(spec)
+  const scores = columnNames(spec).indexOf(IMPORTED_SCORE)
+  if (scores >= 0) statistics.metrics[scores]?.set(old.metrics[scores] as Float32Array)
+  const start = { ...state, progress: { ...none, samplesPlannedElsewhere } }
+  return new Run(created, { statistics, state: rewind(start, generation + 1, 0, time) })
 }
 
 function rewind(state: RunState, generation: number, epoch: number, time: number): RunState {

@@ -1,5 +1,6 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
+import type { SelectionSummary } from '../core/selection/selection-summary.js'
 import type { MetricValues } from '../core/statistics/statistics-kernel.js'
 import type { RunSpec } from './run-spec.js'
 
@@ -17,8 +18,8 @@ export interface EpochPlanned {
   readonly epoch: number
   readonly worldSize: number
   readonly reason: PlanReason
-  /** The new kept set: with reason SELECTED. */
-  readonly selected?: KeptSet
+  /** The new kept set, and what came of its selection: with reason SELECTED. */
+  readonly selected?: { readonly keptSet: KeptSet; readonly summary: SelectionSummary }
 }
 
 /** A checked report: every index is in the rank's plan, all arrays have the same length. */

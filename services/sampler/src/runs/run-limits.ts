@@ -1,4 +1,5 @@
 import { columnLayout, MAX_MEMORY_BYTES, SCRATCH_BYTES } from '../core/statistics/column-layout.js'
+import type { RunSize } from './ports.js'
 import { RunError } from './run-error.js'
 
 /** What a sampler takes on. */
@@ -16,11 +17,11 @@ export interface RunLimits {
 }
 
 /** Throws TOO_MANY_SAMPLES for more than this sampler takes, or than fit with their metrics into the memory of a run. */
-export function checkSampleCount(sampleCount: number, metricCount: number, { maxSamples }: RunLimits): void {
-  const isTooMuch = columnLayout(sampleCount, metricCount).bytes > MAX_MEMORY_BYTES
+export function checkSampleCount({ sampleCount, columnCount }: RunSize, { maxSamples }: RunLimits): void {
+  const isTooMuch = columnLayout(sampleCount, columnCount).bytes > MAX_MEMORY_BYTES
   if (sampleCount <= maxSamples && !isTooMuch) return
   const limit = isTooMuch
-    ? `with ${metricCount} metrics a run has at most ${mostSamples(metricCount)} samples, as all that is kept of them lies in one memory of 4 GiB; train on a subset, or keep fewer metrics`
+    ? `with ${columnCount} metrics, those that its policy keeps included, a run has at most ${mostSamples(columnCount)} samples, as all that is kept of them lies in one memory of 4 GiB; train on a subset, or keep fewer metrics`
     : `this sampler takes at most ${maxSamples} samples a run (--max-samples)`
   throw new RunError('TOO_MANY_SAMPLES', 'spec.sample_count', `spec.sample_count is ${sampleCount}; ${limit}`)
 }

@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import type { Sharding } from '../core/plans/sharding.js'
 import { rankPositions } from '../core/plans/testing/rank-positions.js'
-import { makePlan } from './make-plan.js'
+import { isChoice, makePlan } from './make-plan.js'
 import type { Plan } from './plan.js'
 import type { Planner, RunLease } from './ports.js'
 import { Run } from './run.js'
@@ -54,6 +55,20 @@ function gateOf() {
 }
 
 const forever = Number.POSITIVE_INFINITY
+
+const everyone = Uint32Array.from({ length: 20 }, (_, index) => index)
+
+/** An owner of 20 samples whose planner tells of which epochs it made plans, and the whole report of one rank of one. */
+function watched(given: Partial<RequestedRunSpec> = {}) {
+  const made: string[] = []
+  const planner: Planner = {
+    make: async (work) => {
+      made.push(`${work.epoch} for ${work.sharding.worldSize}${isChoice(work.kept) ? ', chosen' : ''}`)
+      return makePlan(work)
+    },
+  }
+  return { made, ...ownerOf({ warmupEpochs: 1, ...given }, planner) }
+}
 
 describe('RunOwner', () => {
   it('makes a plan once: asking again gives the very same', async () => {
@@ -312,20 +327,80 @@ describe('RunOwner', () => {
     expect(run.progress.reports).toBe(4)
   })
 
-  describe('with all losses of an epoch', () => {
-    /** An owner of 20 samples whose planner tells of which epochs it made plans, and the whole report of one rank of one. */
-    function watched(given: Partial<RequestedRunSpec> = {}) {
-      const made: string[] = []
-      const planner: Planner = {
-        make: async (work) => {
-          made.push(
-            `${work.epoch} for ${work.sharding.worldSize}${work.kept && 'policy' in work.kept ? ', chosen' : ''}`,
-          )
-          return makePlan(work)
-        },
-      }
-      return { made, ...ownerOf({ warmupEpochs: 1, ...given }, planner) }
+  it('refuses more ranks than a policy has kept samples for that decides by itself, and makes the plan for fewer', async () => {
+    const policy = { name: 'ies', settings: { tau: 1 } } as const
+    const { owner, run } = ownerOf({ policy, pruneRate: 0, totalEpochs: 9, scoreLeftOut: false })
+    // Losses at rest but for two samples: these alone are kept after three differences.
+    for (let epoch = 0; epoch < 5; epoch++) {
+      const { order } = await owner.planEpoch(request(epoch, { lastSequence: Math.min(epoch, 1) }), forever, never)
+      const losses = Float32Array.from(order, (index) => (index < 2 ? 10 * (epoch % 2) : 1))
+      await owner.report({ ...report(epoch, 0, 1, order), losses })
     }
+    const ask = (rank: number, worldSize: number) =>
+      owner.planEpoch(request(5, { rank, worldSize, lastSequence: rank === 0 ? 1 : 0 }), forever, never)
+    const three = [0, 1, 2].map((rank) => expect(ask(rank, 3)).rejects.toThrow('world_size is 3, but 2 samples kept'))
+    await Promise.all(three)
+    expect(run.nextEpoch).toBe(5)
+    const [plan] = await Promise.all([ask(0, 2), ask(1, 2)])
+    expect([...plan.order].sort()).toEqual([0, 1])
+  })
+
+  describe('where what is left out is scored', () => {
+    const scored = { scoreLeftOut: true, selectionPeriod: 2, totalEpochs: 5 }
+    const ask = (owner: RunOwner, epoch: number) => owner.planEpoch(request(epoch), forever, never)
+
+    it('gives it out once an epoch is planned after which a selection comes, and takes its losses', async () => {
+      const { owner, run } = ownerOf(scored)
+      await expect(owner.planScoring(request(0))).rejects.toThrow('epoch is 0, but no epoch is planned yet')
+      // Warm-up, selected, reused before a selection, selected, the last one.
+      const counts = []
+      for (let epoch = 0; epoch < 5; epoch++) counts.push((await ask(owner, epoch)).scoreCount)
+      expect(counts).toEqual([0, 0, 10, 0, 0])
+
+      const other = ownerOf(scored)
+      for (const epoch of [0, 1, 2]) await ask(other.owner, epoch)
+      const plan = await other.owner.planScoring(request(2))
+      const leftOut = plan.scoreOrder()
+      expect([...leftOut, ...plan.order].sort((a, b) => a - b)).toEqual([...Array(20).keys()])
+      await other.owner.report(report(2, 0, 1, plan.order))
+      expect(await other.owner.report(report(2, 0, 2, leftOut, 7))).toMatchObject({ observations: 10 })
+      expect(other.run.statistics.lastLoss[leftOut[0] as number]).toBe(7)
+      await other.owner.report(report(2, 0, 3, leftOut.slice(0, 3), 8))
+      expect(other.run.progress).toMatchObject({ scored: 10, repeats: 3 })
+      expect(other.run.saving).toBe(1 - 40 / 60)
+      expect(run.progress.scored).toBe(0)
+    })
+
+    it('shares it out over ranks, each of which may report its own alone', async () => {
+      const { owner } = ownerOf({ scoreLeftOut: true })
+      const all = (epoch: number) =>
+        [0, 1, 2].map((rank) => owner.planEpoch(request(epoch, { rank, worldSize: 3 }), forever, never))
+      await Promise.all(all(0))
+      const [plan] = (await Promise.all(all(1))) as [Plan]
+      expect(plan.scoreCount).toBe(4)
+      const parts = [0, 1, 2].map((rank) =>
+        rankPositions(plan.scoreOrder(), rank, plan.scoreSharding as Sharding, 0, 4),
+      )
+      expect(new Set(parts.flatMap((part) => [...part])).size).toBe(10)
+      await owner.report(report(1, 1, 1, parts[1] as Uint32Array))
+      await expect(owner.report(report(1, 2, 1, parts[1] as Uint32Array))).rejects.toThrow('not in the plan of rank 2')
+      await expect(owner.planScoring(request(1, { worldSize: 2 }))).rejects.toThrow('was planned for 3 ranks')
+      await expect(owner.planScoring(request(0, { worldSize: 3 }))).rejects.toThrow('the planned epoch is 1')
+      const late = request(1, { worldSize: 3, startPosition: 5 })
+      await expect(owner.planScoring(late)).rejects.toThrow('a rank has 4 samples to score')
+    })
+
+    it('makes the next plan ahead only when that is scored, too', async () => {
+      const { made, owner } = watched({ scoreLeftOut: true })
+      const plan = [await ask(owner, 0), await owner.report(report(0, 0, 1, everyone)), await ask(owner, 1)][2] as Plan
+      await owner.report(report(1, 0, 1, plan.order))
+      expect(made).toEqual(['0 for 1', '1 for 1, chosen'])
+      await owner.report(report(1, 0, 2, plan.scoreOrder()))
+      expect(made).toEqual(['0 for 1', '1 for 1, chosen', '2 for 1, chosen'])
+    })
+  })
+
+  describe('with all losses of an epoch', () => {
     const askAll = (owner: RunOwner, epoch: number, worldSize: number) =>
       Promise.all(
         Array.from({ length: worldSize }, (_, rank) =>

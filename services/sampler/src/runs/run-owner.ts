@@ -1,6 +1,6 @@
 import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { checkGeneration, staleGeneration } from './check-generation.js'
-import { checkPlanRequest, type PlanRequest } from './check-plan-request.js'
+import { checkMadePlan, checkPlanRequest, checkScoreRequest, type PlanRequest } from './check-plan-request.js'
 import { checkReport, type Report, toEvent } from './check-report.js'
 import { writeExport } from './export/write-export.js'
 import { writeImage } from './image/write-image.js'
@@ -14,7 +14,7 @@ import type { RunEvent } from './run-event.js'
 import { factsOf, type RunFacts } from './run-facts.js'
 import type { RunListener } from './run-listener.js'
 import { RunRecord } from './run-record.js'
-import type { RunCapture } from './run-state.js'
+import type { HeldSelection, RunCapture } from './run-state.js'
 import { StatisticsReading } from './statistics-reading.js'
 import { isDamage, storeRefusal } from './store-refusal.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -105,6 +105,17 @@ export class RunOwner {
     })
   }
 
+  /** The plan of the present epoch, for a rank that is to score what it left out. */
+  planScoring(request: PlanRequest): Promise<Plan> {
+    return this.#track(async () => {
+      for (let change = this.#change; change; change = this.#change) await change
+      this.#assertOpen()
+      const plan = checkScoreRequest(this.#run, request)
+      await this.#durable
+      return plan
+    })
+  }
+
   /** A rank has got its whole part of a plan. */
   served(plan: Plan, rank: number): void {
     if (plan === this.#run.plan) this.#planMaker.served(plan, rank)
@@ -173,6 +184,11 @@ export class RunOwner {
   /** The run as it is now, told when all of that is recorded. */
   read(): Promise<RunFacts> {
     return this.#onceRecorded(() => this.facts)
+  }
+
+  /** What came of the last selections, told when all of that is recorded. */
+  selections(): Promise<readonly HeldSelection[]> {
+    return this.#onceRecorded(() => this.#run.selections)
   }
 
   /** What is known of each sample now, told when all of that is recorded. Until the reading is released it counts as a call. */
@@ -331,11 +347,12 @@ export class RunOwner {
     const epoch = run.nextEpoch
     const worldSize = this.#waitingRoom.worldSize as number
     const { reason } = ruleOfEpoch(run.spec, epoch)
-    const { keptSet, ...arrays } = await this.#planMaker.make(run, worldSize)
+    const { keptSet, summary, ...arrays } = await this.#planMaker.make(run, worldSize)
+    checkMadePlan(run, keptSet, epoch, worldSize)
     await this.#record.saved
     this.#assertOpen()
     if (this.#record.hasUnsaved || !this.#record.epochStarts.includes(epoch)) this.#record.saveSnapshot(run, epoch)
-    const selection = reason === 'selected' && keptSet && { selected: keptSet }
+    const selection = keptSet && summary && { selected: { keptSet, summary } }
     const durable = this.#apply({ type: 'epoch_planned', time: clock(), epoch, worldSize, reason, ...selection })
     const plan = run.plan as Plan
     plan.supply(arrays)

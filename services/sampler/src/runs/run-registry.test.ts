@@ -11,6 +11,8 @@ import { requestedSpec } from './testing/requested-spec.js'
 import { testLimits } from './testing/test-limits.js'
 import { trainEpoch } from './testing/trained-run.js'
 
+const sized = (sampleCount: number) => ({ sampleCount, columnCount: 0, hasWeights: false })
+
 const spec = requestedSpec({ sampleCount: 40, selectionPeriod: 1 })
 const forever = Number.POSITIVE_INFINITY
 const never = new AbortController().signal
@@ -141,7 +143,7 @@ describe('a run out of memory', () => {
     now = 60_001
     await registry.sweep()
     expect(unloaded).toEqual(['a'])
-    expect(held - registry.memoryBytes).toBe(runBytes(40, 0))
+    expect(held - registry.memoryBytes).toBe(runBytes(sized(40)))
     expect(await registry.read('a')).toEqual(before)
     await expect(owner.read()).rejects.toMatchObject({ reason: 'STORE_UNAVAILABLE' })
     const back = await registry.owner('a')
@@ -166,7 +168,7 @@ describe('a run out of memory', () => {
   it('gives its place to another one, the longest idle first, but not in the middle of a training', async () => {
     let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: 3 * runBytes(40, 0) + 4 * store.recordBytes(40, 0) }
+    const limits = { maxMemoryBytes: 3 * runBytes(sized(40)) + 4 * store.recordBytes(sized(40)) }
     const unloaded: string[] = []
     const listener = { unloaded: (runId: string) => unloaded.push(runId) }
     const registry = await registryOn(store, { limits, clock: () => now, listener })
@@ -190,7 +192,7 @@ describe('a run out of memory', () => {
   it('makes room for two that ask at once, one after the other', async () => {
     let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: 2 * runBytes(40, 0) + 4 * store.recordBytes(40, 0) }
+    const limits = { maxMemoryBytes: 2 * runBytes(sized(40)) + 4 * store.recordBytes(sized(40)) }
     const registry = await registryOn(store, { limits, clock: () => now })
     for (const runId of ['a', 'b']) await registry.create(runId, spec)
     now = 60_000
@@ -201,7 +203,7 @@ describe('a run out of memory', () => {
   it('is to be tried again later where every other run is being called', async () => {
     let now = 0
     const store = memory()
-    const limits = { maxMemoryBytes: 2 * runBytes(40, 0) + 3 * store.recordBytes(40, 0) }
+    const limits = { maxMemoryBytes: 2 * runBytes(sized(40)) + 3 * store.recordBytes(sized(40)) }
     const registry = await registryOn(store, { limits, clock: () => now })
     for (const runId of ['a', 'b']) await registry.create(runId, spec)
     await trainEpoch(await registry.owner('a'), 0)
@@ -247,7 +249,7 @@ describe('a run out of memory', () => {
   })
 
   it('is refused where it could never be in memory twice, as while it is rewound', async () => {
-    const limits = { maxMemoryBytes: 2 * runBytes(1000, 0) - 1 }
+    const limits = { maxMemoryBytes: 2 * runBytes(sized(1000)) - 1 }
     const registry = await registryOn(memory(), { limits })
     const asked = registry.create('huge', { ...spec, sampleCount: 1000 })
     await expect(asked).rejects.toMatchObject({ reason: 'OUT_OF_MEMORY', message: expect.stringContaining('in all') })
@@ -261,18 +263,18 @@ describe('a run out of memory', () => {
     await registry.create('a', spec)
     const held = registry.memoryBytes
     const reading = await registry.statistics('a')
-    expect(registry.memoryBytes).toBe(held + readingBytes(40, 0))
+    expect(registry.memoryBytes).toBe(held + readingBytes(sized(40)))
     now = 1e9
     await registry.sweep()
     expect(registry.owner('a')).toBe(await registry.owner('a'))
     reading.release()
     reading.release()
     expect(registry.memoryBytes).toBe(held)
-    for await (const _ of await registry.export('a')) expect(registry.memoryBytes).toBe(held + readingBytes(40, 0))
+    for await (const _ of await registry.export('a')) expect(registry.memoryBytes).toBe(held + readingBytes(sized(40)))
     expect(registry.memoryBytes).toBe(held)
     now = 2e9
     await registry.sweep()
-    expect(registry.memoryBytes).toBe(store.recordBytes(40, 0))
+    expect(registry.memoryBytes).toBe(store.recordBytes(sized(40)))
   })
 
   it('is counted with 4 bytes more for each sample and metric, in memory, in a record that is there, and when it is read', async () => {
@@ -423,7 +425,7 @@ describe('a look at every run at the start', () => {
     const called = registry.owner('b')
     await registry.readAll(never)
     expect(loaded.sort()).toEqual(['a', 'b', 'c'])
-    expect(registry.memoryBytes).toBe(runBytes(40, 0))
+    expect(registry.memoryBytes).toBe(runBytes(sized(40)))
     expect((await called).isOpen).toBe(true)
     expect((await registry.read('a')).nextEpoch).toBe(1)
     expect(loaded).toHaveLength(3)
@@ -476,5 +478,77 @@ describe('a store that fails', () => {
     expect(again.isOpen).toBe(false)
     expect(await registry.read('a')).toEqual(before)
     expect((await registry.finish('a')).isFinished).toBe(true)
+  })
+
+  describe('with scores from other runs', () => {
+    const forgetting = (settings: object = {}) =>
+      ({ name: 'static_score', settings: { metric: 'forgetting', ...settings } }) as const
+    const observing = { ...spec, policy: forgetting({ observeEpochs: 2 }) }
+    const from = (...scoresFrom: string[]) => ({ ...spec, policy: forgetting({ scoresFrom }) })
+
+    /** Trains a run for two epochs in which each sample is right as `isRight` says. */
+    async function observe(registry: RunRegistry, runId: string, isRight: (index: number, epoch: number) => boolean) {
+      await registry.create(runId, observing)
+      const owner = await registry.owner(runId)
+      for (const epoch of [0, 1]) {
+        const request = {
+          generation: 0,
+          epoch,
+          rank: 0,
+          worldSize: 1,
+          lastSequence: Math.min(epoch, 1),
+          startPosition: 0,
+        }
+        const { order: indices } = await owner.planEpoch(request, forever, never)
+        const values = Float32Array.from(indices, (index) => Number(isRight(index, epoch)))
+        const losses = new Float32Array(40).fill(1)
+        const metrics = [{ name: 'correct', values }]
+        await owner.report({ generation: 0, epoch, rank: 0, sequence: 1, indices, losses, metrics })
+      }
+    }
+
+    it('keeps the hardest by their mean, counts what they cost, and has them still after it went back', async () => {
+      const registry = await registryOn(memory())
+      // Sample 7 is never learnt in both, samples below 20 are forgotten in the second.
+      await observe(registry, 'a', (index) => index !== 7)
+      await observe(registry, 'b', (index, epoch) => index !== 7 && (index >= 20 || epoch === 0))
+      const facts = await registry.create('c', from('a', 'b'))
+      expect(facts.progress.samplesPlannedElsewhere).toBe(160)
+      expect(facts.spec).toMatchObject({ warmupEpochs: 0, metrics: [] })
+      const kept = async () => {
+        const owner = await registry.owner('c')
+        const request = { generation: 0, epoch: 0, rank: 0, worldSize: 1, lastSequence: 0, startPosition: 0 }
+        return (await owner.planEpoch(request, forever, never)).order.toSorted()
+      }
+      const hardest = Uint32Array.from({ length: 20 }, (_, index) => index)
+      expect(await kept()).toEqual(hardest)
+      expect((await registry.read('c')).saving).toBe(1 - (20 + 160) / 40)
+      await registry.rewind('c', 0, 0)
+      expect(await kept()).toEqual(hardest)
+      expect((await registry.read('c')).progress.samplesPlannedElsewhere).toBe(160)
+      // The same call again answers the run, whatever became of the others since.
+      await registry.delete('a')
+      expect((await registry.create('c', from('a', 'b'))).runId).toBe('c')
+      await registry.close(new Error('the end'))
+    })
+
+    it.each([
+      ['there is no such run', from('none')],
+      [
+        'which observes no el2n',
+        { ...spec, policy: { name: 'static_score', settings: { metric: 'el2n', scoresFrom: ['a'] } } },
+      ],
+      ['which observes no forgetting', from('ucb')],
+      ['which has 40 samples, not 39; name runs of the same data', { ...from('a'), sampleCount: 39 }],
+      ['which has not been trained yet', from('a', 'new')],
+      ['is "a", as scores_from[0] is', from('a', 'a')],
+    ] as const)('refuses a run of whom %s', async (problem, asked) => {
+      const registry = await registryOn(memory())
+      await observe(registry, 'a', () => true)
+      await registry.create('ucb', spec)
+      await registry.create('new', observing)
+      await expect(registry.create('c', asked)).rejects.toThrow(problem)
+      await registry.close(new Error('the end'))
+    })
   })
 })

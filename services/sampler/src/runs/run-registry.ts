@@ -2,16 +2,19 @@ import { checkSameSpec } from './check-same-spec.js'
 import { ExportReader } from './export/read-export.js'
 import { ImageError } from './image/image-error.js'
 import { imageOf } from './image/write-image.js'
-import { MemoryBudget, readingBytes, runBytes } from './memory-budget.js'
+import { ImportedScores, importSettings } from './imported-scores.js'
+import { MemoryBudget, readingBytes, runBytes, sizeOf } from './memory-budget.js'
 import type { RunLease, RunStore } from './ports.js'
 import { RegisteredRun, type RegisteredRunParts } from './registered-run.js'
 import { Run } from './run.js'
 import { invalidField, RunError, runNotFound } from './run-error.js'
+import type { RunCreated } from './run-event.js'
 import type { RunFacts } from './run-facts.js'
 import { checkRunId } from './run-id.js'
 import { checkRunCount, checkSampleCount, type RunLimits } from './run-limits.js'
 import type { RunOwner, RunOwnerParts } from './run-owner.js'
 import { type RequestedRunSpec, type RunSpec, resolveRunSpec } from './run-spec.js'
+import type { HeldSelection } from './run-state.js'
 import type { StatisticsReading } from './statistics-reading.js'
 import { storeRefusal } from './store-refusal.js'
 
@@ -45,7 +48,7 @@ export class RunRegistry {
   private constructor(store: RunStore, limits: RunLimits, owner: RunOwnerParts) {
     this.#limits = limits
     const budget = new MemoryBudget(limits.maxMemoryBytes, () => this.#unloadLongestIdle())
-    const accept = ({ sampleCount, metrics }: RunSpec) => checkSampleCount(sampleCount, metrics.length, limits)
+    const accept = (spec: RunSpec) => checkSampleCount(sizeOf(spec), limits)
     this.#parts = { store, budget, owner, accept }
   }
 
@@ -73,8 +76,9 @@ export class RunRegistry {
         return existing
       }
       const { store, owner } = this.#parts
+      const scores = await this.#importScores(spec)
       return this.#add(runId, spec, async () => {
-        const run = allocate(runId, spec, owner.clock())
+        const run = allocate({ runId, spec, time: owner.clock() }, scores)
         const lease = await store.create(runId, [{ image: imageOf(run), epochStart: 0 }])
         owner.listener.created(run)
         return { run, lease }
@@ -117,6 +121,11 @@ export class RunRegistry {
     return this.#find(runId).read()
   }
 
+  /** What came of its last selections, in their order. */
+  async selections(runId: string): Promise<readonly HeldSelection[]> {
+    return (await this.owner(runId)).selections()
+  }
+
   /** A page of the runs after `after` ('' for the first page) in the order of their run_id. */
   async list(pageSize: number, after: string): Promise<RunPage> {
     if (pageSize > MAX_PAGE_SIZE) {
@@ -148,7 +157,7 @@ export class RunRegistry {
   async rewind(runId: string, epoch: number, generation: number): Promise<RunFacts> {
     const { spec } = await this.read(runId)
     const { budget } = this.#parts
-    const bytes = runBytes(spec.sampleCount, spec.metrics.length)
+    const bytes = runBytes(sizeOf(spec))
     await budget.take(runId, bytes)
     try {
       return await (await this.owner(runId)).rewind(epoch, generation)
@@ -242,16 +251,13 @@ export class RunRegistry {
     }
   }
 
-  async #add(
-    runId: string,
-    { sampleCount, metrics }: RunSpec,
-    make: () => Promise<{ run: Run; lease: RunLease }>,
-  ): Promise<RunFacts> {
+  async #add(runId: string, spec: RunSpec, make: () => Promise<{ run: Run; lease: RunLease }>): Promise<RunFacts> {
     const { store, budget } = this.#parts
-    checkSampleCount(sampleCount, metrics.length, this.#limits)
+    const size = sizeOf(spec)
+    checkSampleCount(size, this.#limits)
     checkRunCount(this.#runs.size + this.#adding, this.#limits)
-    const inMemory = runBytes(sampleCount, metrics.length)
-    const bytes = inMemory + store.recordBytes(sampleCount, metrics.length)
+    const inMemory = runBytes(size)
+    const bytes = inMemory + store.recordBytes(size)
     this.#adding++
     let taken = 0
     try {
@@ -272,10 +278,29 @@ export class RunRegistry {
     }
   }
 
+  /** What the runs that the spec names have made of each sample; undefined where it names none. Throws INVALID_FIELD. */
+  async #importScores(spec: RunSpec): Promise<ImportedScores | undefined> {
+    const settings = importSettings(spec)
+    if (!settings) return undefined
+    checkSampleCount(sizeOf(spec), this.#limits)
+    const scores = new ImportedScores(spec, settings)
+    for (const [i, runId] of settings.scoresFrom.entries()) {
+      const field = `spec.static_score.scores_from[${i}]`
+      if (!this.#runs.has(runId)) throw invalidField(field, `${field} is "${runId}", but there is no such run`)
+      const reading = await this.statistics(runId)
+      try {
+        scores.add(i, reading)
+      } finally {
+        reading.release()
+      }
+    }
+    return scores
+  }
+
   /** Takes what a reading of all statistics needs, and answers how much that is. */
   async #takeForReading(runId: string): Promise<number> {
     const { spec } = await this.read(runId)
-    const bytes = readingBytes(spec.sampleCount, spec.metrics.length)
+    const bytes = readingBytes(sizeOf(spec))
     await this.#parts.budget.take(runId, bytes)
     return bytes
   }
@@ -299,12 +324,12 @@ function runExists(runId: string, isComing = false): RunError {
   return new RunError('RUN_EXISTS', runId, message)
 }
 
-function allocate(runId: string, spec: RunSpec, time: number): Run {
+function allocate(created: RunCreated, scores: ImportedScores | undefined): Run {
   try {
-    return new Run({ runId, spec, time })
+    return scores?.start(created) ?? new Run(created)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    const message = `sample_count ${spec.sampleCount} does not fit into the sampler's memory now; delete runs or give it more`
+    const message = `sample_count ${created.spec.sampleCount} does not fit into the sampler's memory now; delete runs or give it more`
     throw new RunError('OUT_OF_MEMORY', 'spec.sample_count', message)
   }
 }

@@ -24,6 +24,8 @@ describe('resolveRunSpec', () => {
       selectionPeriod: 10,
       warmupEpochs: 1,
       positionMultiple: 1,
+      weights: 'off',
+      scoreLeftOut: false,
       policy: { name: 'ucb', c: 1, alpha: 0.8, initial: 'first_loss' },
     })
   })

@@ -1,12 +1,27 @@
 import { checkRange, type FieldViolation } from '../core/field-violation.js'
 import type { EpochSettings } from '../core/plans/epoch-rule.js'
 import type { ShardMode } from '../core/plans/sharding.js'
-import { type PolicyChoice, type PolicyName, resolvePolicy } from '../core/policies/registry.js'
+import {
+  leastWarmupEpochs,
+  neededMetrics,
+  ownColumns,
+  type PolicyChoice,
+  type PolicyName,
+  pruneRateProblem,
+  resolvePolicy,
+  runDefaults,
+} from '../core/policies/registry.js'
 import { keptCount } from '../core/share.js'
 import { invalidFields } from './run-error.js'
 
 /** What a run does with a loss that is NaN or infinite: count it, or refuse its report. */
 export type NonFiniteMode = 'ignore' | 'reject'
+
+/** Whether plans have weights. */
+export type WeightsMode = 'off' | 'on'
+
+/** What the losses of a report are: each sample's own, or the mean of its batch. */
+export type ScoreSource = 'loss' | 'batch_loss'
 
 /** Settings of a run, every default filled in. They never change. */
 export interface RunSpec extends EpochSettings {
@@ -18,6 +33,19 @@ export interface RunSpec extends EpochSettings {
   readonly nonFinite: NonFiniteMode
   /** Names of what reports can have of each sample beside the loss; their places are those of the columns. */
   readonly metrics: readonly string[]
+  readonly weights: WeightsMode
+  /** Greatest weight; undefined: none is too large. */
+  readonly weightCap: number | undefined
+  readonly scoreSource: ScoreSource
+  /** Undefined with `loss`. */
+  readonly batchLossMomentum: number | undefined
+  /** Whether what a plan leaves out has a forward pass before the next selection. */
+  readonly scoreLeftOut: boolean
+}
+
+/** Names of the columns that a run has beside those that all have: its metrics, then those of its policy. */
+export function columnNames({ metrics, policy }: Pick<RunSpec, 'metrics' | 'policy'>): readonly string[] {
+  return [...metrics, ...(ownColumns(policy)?.names ?? [])]
 }
 
 /** Settings as they were asked for: what is undefined gets its default. */
@@ -29,11 +57,16 @@ export interface RequestedRunSpec {
   readonly totalEpochs: number | undefined
   readonly selectionPeriod: number | undefined
   readonly warmupEpochs: number | undefined
-  readonly tailEpochs: number
+  readonly tailEpochs: number | undefined
   readonly shardMode: ShardMode
   readonly positionMultiple: number | undefined
   readonly nonFinite: NonFiniteMode
   readonly metrics: readonly string[]
+  readonly weights: WeightsMode | undefined
+  readonly weightCap: number | undefined
+  readonly scoreSource: ScoreSource
+  readonly batchLossMomentum: number | undefined
+  readonly scoreLeftOut: boolean | undefined
   readonly policy: { readonly name: PolicyName; readonly settings: Readonly<Record<string, unknown>> } | undefined
 }
 
@@ -53,7 +86,7 @@ const MAX_POSITION_MULTIPLE = 0x100000
 /** A bit each in the byte that an event has for them. */
 const MAX_METRICS = 8
 
-function checkMetrics(metrics: readonly string[]): FieldViolation[] {
+function checkMetrics(metrics: readonly string[], own: readonly string[]): FieldViolation[] {
   if (metrics.length > MAX_METRICS) {
     const field = 'spec.metrics'
     return [{ field, description: `${field} has ${metrics.length} names; it must have at most ${MAX_METRICS}` }]
@@ -68,6 +101,9 @@ function checkMetrics(metrics: readonly string[]): FieldViolation[] {
           description: `${field} is ${shown}; it must be a letter from a to z, then up to 31 more of a-z, 0-9 and '_'`,
         },
       ]
+    }
+    if (own.includes(name)) {
+      return [{ field, description: `${field} is "${name}", which the policy has for itself; take another name` }]
     }
     const first = metrics.indexOf(name)
     if (first === i) return []
@@ -125,39 +161,87 @@ function checkFullEpochs(totalEpochs: number | undefined, warmupEpochs: number, 
   return [{ field, description }]
 }
 
-function checkBaseline(choice: PolicyChoice, requested: RequestedRunSpec): FieldViolation[] {
-  const rates = [requested.pruneRate, ...requested.pruneRateSchedule.map(({ pruneRate }) => pruneRate)]
-  if (choice.name !== 'full' || rates.every((rate) => rate === 0)) return []
-  const description = `policy full keeps everything, but spec.prune_rate is ${Math.max(...rates)}; leave it at 0, or take another policy`
-  return [{ field: 'spec.prune_rate', description }]
+/** What the policy has against the prune rates. */
+function checkRates(choice: PolicyChoice, { pruneRate, pruneRateSchedule }: RequestedRunSpec): FieldViolation[] {
+  const rates = [pruneRate, ...pruneRateSchedule.map((change) => change.pruneRate)]
+  return rates.flatMap((rate, i) => {
+    const problem = pruneRateProblem(choice, rate)
+    if (problem === undefined) return []
+    const field = i === 0 ? 'spec.prune_rate' : `spec.prune_rate_schedule[${i - 1}].prune_rate`
+    return [{ field, description: `${field} is ${rate}, but ${problem}` }]
+  })
 }
+
+function checkWarmup(choice: PolicyChoice, warmupEpochs: number): FieldViolation[] {
+  const least = leastWarmupEpochs(choice)
+  if (warmupEpochs >= least) return []
+  const field = 'spec.warmup_epochs'
+  return [
+    { field, description: `${field} is ${warmupEpochs}, but policy ${choice.name} observes ${least}; leave it unset` },
+  ]
+}
+
+function checkWeights(weights: WeightsMode, weightCap: number | undefined): FieldViolation[] {
+  const field = 'spec.weight_cap'
+  if (weightCap === undefined) return []
+  if (weights === 'off') {
+    return [{ field, description: `${field} is ${weightCap}, but the run has no weights; set spec.weights to ON` }]
+  }
+  if (weightCap >= 1 && weightCap < Infinity) return []
+  return [{ field, description: `${field} is ${weightCap}; it must be at least 1` }]
+}
+
+function checkBatchLoss({ scoreSource, batchLossMomentum }: RequestedRunSpec): FieldViolation[] {
+  const field = 'spec.batch_loss_momentum'
+  if (batchLossMomentum === undefined) return []
+  if (scoreSource === 'loss') {
+    const description = `${field} is ${batchLossMomentum}, but spec.score_source is LOSS; set it to BATCH_LOSS`
+    return [{ field, description }]
+  }
+  if (batchLossMomentum >= 0 && Math.fround(batchLossMomentum) < 1) return []
+  return [{ field, description: `${field} is ${batchLossMomentum}; it must be at least 0 and below 1` }]
+}
+
+/** Weight of the old value where a batch's mean loss is all that is known, as in the paper. */
+const BATCH_LOSS_MOMENTUM = 0.7
 
 /** Fills in the defaults. Throws INVALID_FIELD with every violation, not only the first. */
 export function resolveRunSpec(requested: RequestedRunSpec): RunSpec {
-  const { sampleCount, totalEpochs, tailEpochs } = requested
+  const { sampleCount, totalEpochs, scoreSource } = requested
   if (requested.policy === undefined) {
     const description = 'spec.policy is not set; choose one, for example ucb {}'
     throw invalidFields([{ field: 'spec.policy', description }])
   }
   const { choice, violations } = resolvePolicy(requested.policy.name, requested.policy.settings)
-  const selectionPeriod = requested.selectionPeriod ?? defaultSelectionPeriod(totalEpochs)
-  const warmupEpochs = requested.warmupEpochs ?? 1
-  const positionMultiple = requested.positionMultiple ?? 1
+  const defaults = violations.length > 0 ? {} : runDefaults(choice, totalEpochs)
+  const settings = {
+    selectionPeriod: requested.selectionPeriod ?? defaults.selectionPeriod ?? defaultSelectionPeriod(totalEpochs),
+    warmupEpochs: requested.warmupEpochs ?? defaults.warmupEpochs ?? 1,
+    tailEpochs: requested.tailEpochs ?? defaults.tailEpochs ?? 0,
+    positionMultiple: requested.positionMultiple ?? 1,
+    weights: requested.weights ?? defaults.weights ?? 'off',
+    scoreLeftOut: requested.scoreLeftOut ?? defaults.scoreLeftOut ?? false,
+    metrics: [...requested.metrics, ...neededMetrics(choice).filter((name) => !requested.metrics.includes(name))],
+  }
   const all = [
     ...checkRange('spec.sample_count', sampleCount, 1, MAX_U32),
     ...checkPruneRate('spec.prune_rate', requested.pruneRate, sampleCount),
     ...checkSchedule(requested),
     ...checkRange('spec.total_epochs', totalEpochs ?? 1, 1, MAX_U32),
-    ...checkRange('spec.selection_period', selectionPeriod, 1, MAX_U32),
-    ...checkFullEpochs(totalEpochs, warmupEpochs, tailEpochs),
-    ...checkRange('spec.position_multiple', positionMultiple, 1, MAX_POSITION_MULTIPLE),
-    ...checkBaseline(choice, requested),
-    ...checkMetrics(requested.metrics),
+    ...checkRange('spec.selection_period', settings.selectionPeriod, 1, MAX_U32),
+    ...checkFullEpochs(totalEpochs, settings.warmupEpochs, settings.tailEpochs),
+    ...checkRange('spec.position_multiple', settings.positionMultiple, 1, MAX_POSITION_MULTIPLE),
+    ...checkRates(choice, requested),
+    ...checkWarmup(choice, settings.warmupEpochs),
+    ...checkMetrics(settings.metrics, ownColumns(choice)?.names ?? []),
+    ...checkWeights(settings.weights, requested.weightCap),
+    ...checkBatchLoss(requested),
     ...violations.map(({ field, description }) => ({
       field: `spec.${choice.name}.${field}`,
       description: `spec.${choice.name}.${description}`,
     })),
   ]
   if (all.length > 0) throw invalidFields(all)
-  return { ...requested, policy: choice, selectionPeriod, warmupEpochs, positionMultiple }
+  const batchLossMomentum = scoreSource === 'loss' ? undefined : (requested.batchLossMomentum ?? BATCH_LOSS_MOMENTUM)
+  return { ...requested, ...settings, policy: choice, batchLossMomentum }
 }

@@ -1,9 +1,19 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
+import type { SelectionSummary } from '../core/selection/selection-summary.js'
 import type { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import type { StatisticsCapture } from '../core/statistics/statistics-capture.js'
 import type { RunProgress } from './run.js'
 import type { RunSpec } from './run-spec.js'
+
+/** A selection that was held. */
+export interface HeldSelection extends SelectionSummary {
+  readonly epoch: number
+  readonly keptCount: number
+}
+
+/** Most selections that a run remembers, its last ones. */
+export const MAX_SELECTIONS = 1024
 
 /** What a run knows of itself beside its settings and its arrays. */
 export interface RunState {
@@ -16,6 +26,8 @@ export interface RunState {
   readonly rewoundTo: number | undefined
   /** Epoch of the last selection. */
   readonly selectionEpoch: number
+  /** The last MAX_SELECTIONS selections, in their order. */
+  readonly selections: readonly HeldSelection[]
   /** The plan made last; the order follows from the kept set and the seed. */
   readonly plan: { readonly epoch: number; readonly reason: PlanReason; readonly worldSize: number } | undefined
 }
@@ -31,12 +43,15 @@ export function newState(time: number): RunState {
       observations: 0,
       nonFinite: 0,
       repeats: 0,
+      scored: 0,
+      samplesPlannedElsewhere: 0,
     },
     updateTime: time,
     isFinished: false,
     generation: 1,
     rewoundTo: undefined,
     selectionEpoch: 0,
+    selections: [],
     plan: undefined,
   }
 }

@@ -1,10 +1,18 @@
-import { statisticsSettings } from '../core/policies/registry.js'
+import { isBeforeSelection, ruleOfEpoch } from '../core/plans/epoch-rule.js'
+import { learningRateFactor, ownColumns, statisticsSettings } from '../core/policies/registry.js'
 import { KeptSet } from '../core/selection/kept-set.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
 import { Plan } from './plan.js'
 import type { EpochPlanned, LossesReported, RunCreated, RunEvent } from './run-event.js'
 import type { RunSpec } from './run-spec.js'
-import { newState, type RestoredState, type RunCapture, type RunState } from './run-state.js'
+import {
+  type HeldSelection,
+  MAX_SELECTIONS,
+  newState,
+  type RestoredState,
+  type RunCapture,
+  type RunState,
+} from './run-state.js'
 
 /** Counts of what a run has done. */
 export interface RunProgress {
@@ -15,19 +23,25 @@ export interface RunProgress {
   observations: number
   nonFinite: number
   repeats: number
+  /** Losses reported of samples that the plan left out. */
+  scored: number
+  /** Samples that the runs whose scores this one took were planned to make them. */
+  samplesPlannedElsewhere: number
 }
 
 /** Most ranks that an epoch can have: rank + 1 fits into 16 bits, with room to spare. */
 export const MAX_WORLD_SIZE = 0x7fff
 
 /** Share of the data set left out so far. */
-export function savingOf({ epochsPlanned, samplesPlanned }: Readonly<RunProgress>, sampleCount: number): number {
-  return epochsPlanned === 0 ? 0 : 1 - samplesPlanned / (epochsPlanned * sampleCount)
+export function savingOf(progress: Readonly<RunProgress>, sampleCount: number): number {
+  const { epochsPlanned, samplesPlanned, samplesPlannedElsewhere } = progress
+  return epochsPlanned === 0 ? 0 : 1 - (samplesPlanned + samplesPlannedElsewhere) / (epochsPlanned * sampleCount)
 }
 
 /** The statistics of a run that has no report yet. */
-export function emptyStatistics({ sampleCount, policy, metrics }: RunSpec): SampleStatistics {
-  return new SampleStatistics(sampleCount, statisticsSettings(policy), metrics.length)
+export function emptyStatistics({ sampleCount, policy, metrics, batchLossMomentum }: RunSpec): SampleStatistics {
+  const rules = { metrics, own: ownColumns(policy), batchLossMomentum }
+  return new SampleStatistics(sampleCount, statisticsSettings(policy), rules)
 }
 
 /**
@@ -98,6 +112,11 @@ export class Run {
     return this.progress.epochsPlanned
   }
 
+  /** The last selections, in their order. */
+  get selections(): readonly HeldSelection[] {
+    return this.#state.selections
+  }
+
   /** Share of the data set left out so far. */
   get saving(): number {
     return savingOf(this.#progress, this.spec.sampleCount)
@@ -157,9 +176,11 @@ export class Run {
   #applyPlan({ epoch, worldSize, reason, selected }: EpochPlanned): void {
     const progress = this.#progress
     if (selected) {
-      this.#keptSet = selected
-      this.#state = { ...this.#state, selectionEpoch: epoch }
-      this.statistics.countKept(selected)
+      const { keptSet, summary } = selected
+      this.#keptSet = keptSet
+      const held = [...this.#state.selections, { epoch, keptCount: keptSet.count, ...summary }]
+      this.#state = { ...this.#state, selectionEpoch: epoch, selections: held.slice(-MAX_SELECTIONS) }
+      this.statistics.countKept(keptSet)
       progress.selections++
     }
     this.#state = { ...this.#state, plan: { epoch, reason, worldSize } }
@@ -176,12 +197,17 @@ export class Run {
     const { plan, selectionEpoch, generation } = this.#state
     if (!plan) return undefined
     const { epoch, reason, worldSize } = plan
-    const { sampleCount, seed, shardMode, positionMultiple } = this.spec
+    const { sampleCount, seed, shardMode, positionMultiple, scoreLeftOut, policy, totalEpochs } = this.spec
+    const isAll = isEverything(reason)
     return new Plan({
       epoch,
       reason,
-      selectionEpoch: isEverything(reason) ? epoch : selectionEpoch,
-      keptSet: isEverything(reason) ? undefined : this.#keptSet,
+      selectionEpoch: isAll ? epoch : selectionEpoch,
+      keptSet: isAll ? undefined : this.#keptSet,
+      isScored: !isAll && scoreLeftOut && isBeforeSelection(this.spec, epoch),
+      learningRateFactor: isAll
+        ? 1
+        : learningRateFactor(policy, ruleOfEpoch(this.spec, epoch).pruneRate, epoch, totalEpochs),
       sampleCount,
       seed,
       sharding: { worldSize, shardMode, positionMultiple },
@@ -190,9 +216,11 @@ export class Run {
     })
   }
 
-  #applyLosses({ rank, sequence, indices, losses, metrics }: LossesReported): void {
+  #applyLosses({ epoch, rank, sequence, indices, losses, metrics }: LossesReported): void {
     const progress = this.#progress
-    const counts = this.statistics.observeReport(indices, losses, metrics)
+    const isTrained = this.#plan?.scoreSharding && ((index: number) => this.#plan?.isTrained(index) ?? true)
+    const counts = this.statistics.observeReport(indices, losses, metrics, { epoch, isTrained })
+    progress.scored += counts.scored
     progress.observations += counts.observations
     progress.nonFinite += counts.nonFinite
     progress.repeats += counts.repeats

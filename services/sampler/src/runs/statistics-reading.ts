@@ -1,4 +1,5 @@
 import type { RunFacts } from './run-facts.js'
+import { columnNames } from './run-spec.js'
 import type { RunCapture } from './run-state.js'
 
 /** Statistics of consecutive samples. */
@@ -9,7 +10,7 @@ export interface StatisticsChunk {
   readonly lastLosses: Float32Array
   readonly timesReported: Uint16Array
   readonly timesKept: Uint16Array
-  /** In the order of the spec. */
+  /** The run's metrics in the order of the spec, then what its policy keeps. */
   readonly metrics: readonly { readonly name: string; readonly values: Float32Array }[]
 }
 
@@ -27,7 +28,8 @@ export class StatisticsReading {
 
   /** All samples in the order of their indices. */
   *chunks(samplesPerChunk: number): Generator<StatisticsChunk, void, void> {
-    const { sampleCount, metrics: names } = this.#capture.spec
+    const { sampleCount } = this.#capture.spec
+    const names = columnNames(this.#capture.spec)
     for (let startIndex = 0; startIndex < sampleCount; startIndex += samplesPerChunk) {
       const columns = this.#capture.statistics.read(samplesPerChunk)
       yield {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeptSet } from '../core/selection/kept-set.js'
+import { MAX_BINS } from '../core/selection/selection-summary.js'
 import type { RunEvent } from '../runs/run-event.js'
 import { decodeEvent, encodeEvent, eventLength } from './event-codec.js'
 
@@ -11,9 +12,23 @@ const time = fc.oneof(fc.integer({ min: 0, max: 4e12 }), fc.double({ noNaN: true
 const losses = (count: number) =>
   fc.array(u32, { minLength: count, maxLength: count }).map((bits) => new Float32Array(Uint32Array.from(bits).buffer))
 const keptSet = (...indices: number[]) => KeptSet.of(indices, Math.max(-1, ...indices) + 1)
+const summary = { alwaysCount: 1, neverCount: 2, overlap: 0.25, timesKept: [2, 3, 1], binWidth: 1 }
 const kept = fc
   .oneof(fc.uniqueArray(fc.nat(5_000), { maxLength: 20 }), fc.uniqueArray(fc.nat(300), { maxLength: 300 }))
   .map((indices) => keptSet(...indices))
+const selection = fc.record({
+  keptSet: fc.tuple(kept, fc.boolean()).map(([set, hasWeights]) => {
+    if (!hasWeights || set.count === 0) return set
+    return new KeptSet(set.bits, set.count, new Float32Array(set.count).fill(1.5))
+  }),
+  summary: fc.record({
+    alwaysCount: u32,
+    neverCount: u32,
+    overlap: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
+    timesKept: fc.array(u32, { maxLength: MAX_BINS }),
+    binWidth: u32,
+  }),
+})
 
 const events: fc.Arbitrary<RunEvent> = fc.oneof(
   fc.record(
@@ -23,7 +38,7 @@ const events: fc.Arbitrary<RunEvent> = fc.oneof(
       epoch: u32,
       worldSize: u16,
       reason: fc.constantFrom('warmup' as const, 'selected' as const, 'reused' as const, 'tail' as const),
-      selected: kept,
+      selected: selection,
     },
     { requiredKeys: ['type', 'time', 'epoch', 'worldSize', 'reason'] },
   ),
@@ -79,7 +94,7 @@ const plan = (selected: KeptSet): RunEvent & { type: 'epoch_planned' } => ({
   epoch: 6,
   worldSize: 7,
   reason: 'selected',
-  selected,
+  selected: { keptSet: selected, summary },
 })
 
 describe('the bytes of an event', () => {
@@ -168,11 +183,23 @@ describe('the bytes of an event', () => {
         '0000004000000040', // metric 7
       ].join(''),
     )
+    const ofSelection = [
+      '0100000002000000', // always, never
+      '000000000000d03f', // overlap
+      '0100000003000000', // width of a bin, their number
+      `020000000300000001000000${'00000000'.repeat(61)}`,
+    ].join('')
     const indices = encodeEvent(plan(keptSet(64)))
-    expect(Buffer.from(indices).toString('hex')).toBe('02010700000000000000144006000000010000000000000040000000')
+    expect(Buffer.from(indices).toString('hex')).toBe(
+      `020107000000000000001440060000000100000001000000${ofSelection}40000000`,
+    )
     const bitmap = encodeEvent(plan(keptSet(0, 3, 33, 63)))
     expect(Buffer.from(bitmap).toString('hex')).toBe(
-      '03010700000000000000144006000000040000000200000009000000020000' + '80',
+      `030107000000000000001440060000000400000002000000${ofSelection}0900000002000080`,
+    )
+    const weighted = encodeEvent(plan(new KeptSet(keptSet(64).bits, 1, Float32Array.of(2))))
+    expect(Buffer.from(weighted).toString('hex')).toBe(
+      `028107000000000000001440060000000100000001000000${ofSelection}4000000000000040`,
     )
     const { selected: _, ...before } = plan(keptSet())
     const reused = encodeEvent({ ...before, reason: 'reused' })
@@ -184,17 +211,20 @@ describe('the bytes of an event', () => {
   it('are 8 for an observation and few besides, and a bit for a sample of a kept set', () => {
     expect(encodeEvent(report(256)).byteLength).toBe(24 + 256 * 8)
     const half = Uint32Array.from({ length: 50_000 }, (_, i) => 2 * i)
-    expect(encodeEvent(plan(KeptSet.of(half, 100_000))).byteLength).toBe(24 + 100_000 / 8)
+    expect(encodeEvent(plan(KeptSet.of(half, 100_000))).byteLength).toBe(24 + 280 + 100_000 / 8)
     // Also where the set has room for more samples.
-    expect(encodeEvent(plan(KeptSet.of(half, 900_000))).byteLength).toBe(24 + 100_000 / 8)
-    expect(encodeEvent(plan(keptSet(1, 1_000_000))).byteLength).toBe(24 + 2 * 4)
+    expect(encodeEvent(plan(KeptSet.of(half, 900_000))).byteLength).toBe(24 + 280 + 100_000 / 8)
+    expect(encodeEvent(plan(keptSet(1, 1_000_000))).byteLength).toBe(24 + 280 + 2 * 4)
+    const weighted = new KeptSet(KeptSet.of([1, 9], 10).bits, 2, Float32Array.of(1, 2))
+    expect(encodeEvent(plan(weighted)).byteLength).toBe(24 + 280 + 4 + 2 * 4)
   })
 
   it('hold the kept set by itself, so that what was read with it can go', () => {
     for (const selected of [keptSet(1, 1_000_000), keptSet(0, 1, 2, 3)]) {
       const event = decodeEvent(encodeEvent(plan(selected)))
-      expect(event).toMatchObject({ selected })
-      expect(event.type === 'epoch_planned' && event.selected?.bits.buffer.byteLength).toBe(selected.bits.byteLength)
+      expect(event).toMatchObject({ selected: { keptSet: selected } })
+      const { keptSet: decoded } = (event.type === 'epoch_planned' && event.selected) || {}
+      expect(decoded?.bits.buffer.byteLength).toBe(selected.bits.byteLength)
     }
   })
 })

@@ -1,12 +1,13 @@
 import type { PlanReason } from '../core/plans/epoch-rule.js'
 import { countBits, KeptSet } from '../core/selection/kept-set.js'
+import { MAX_BINS, type SelectionSummary } from '../core/selection/selection-summary.js'
 import { Slab } from '../core/slab.js'
 import type { MetricValues } from '../core/statistics/statistics-kernel.js'
 import type { EpochPlanned, LossesReported, RunEvent } from '../runs/run-event.js'
 
 /**
  * The bytes of an event, little-endian, a multiple of 4; docs/reference/storage.md has the table.
- * 0 u8 kind · 1 u8 reason or a bit for each metric · 2 u16 rank or world size · 4 f64 time · 12 u32 epoch · 16 u32 count · 20 u32 sequence or bitmap words · 24 arrays
+ * 0 u8 kind · 1 u8 reason, and whether there are weights, or a bit for each metric · 2 u16 rank or world size · 4 f64 time · 12 u32 epoch · 16 u32 count · 20 u32 sequence or bitmap words · 24 arrays
  */
 export const EVENT_HEADER_BYTES = 24
 
@@ -20,6 +21,12 @@ const KINDS = {
 
 /** The code of a reason is its place; new ones go to the end. */
 const REASONS: readonly PlanReason[] = ['warmup', 'selected', 'reused', 'tail']
+
+/** Beside the code of a reason: the kept set has weights. */
+const HAS_WEIGHTS = 0x80
+
+/** Words of what came of a selection: always, never, the overlap as an f64 that is NaN where there is none, the width of a bin, their number, and room for all. */
+const SUMMARY_WORDS = 6 + MAX_BINS
 
 const U8 = 0xff
 const U16 = 0xffff
@@ -39,9 +46,10 @@ export function eventLength(view: DataView, offset: number): number | undefined 
     case KINDS.runFinished:
       return EVENT_HEADER_BYTES
     case KINDS.plannedAsIndices:
-      return EVENT_HEADER_BYTES + 4 * count
-    case KINDS.plannedAsBitmap:
-      return EVENT_HEADER_BYTES + 4 * view.getUint32(offset + 20, true)
+    case KINDS.plannedAsBitmap: {
+      const weights = view.getUint8(offset + 1) & HAS_WEIGHTS ? count : 0
+      return EVENT_HEADER_BYTES + 4 * (SUMMARY_WORDS + view.getUint32(offset + 20, true) + weights)
+    }
     case KINDS.lossesReported:
       return EVENT_HEADER_BYTES + (8 + 4 * metricsOf(view.getUint8(offset + 1)).length) * count
     default:
@@ -82,11 +90,16 @@ export function decodeEvent(bytes: Uint8Array): RunEvent {
     const metrics = metricsOf(view.getUint8(1)).map((metric, i) => ({ metric, values: floats(2 + i) }))
     return metrics.length > 0 ? { ...event, metrics } : event
   }
-  const reason = REASONS[view.getUint8(1)]
-  if (reason === undefined) throw new Error(`${view.getUint8(1)} is no known reason of a plan`)
+  const code = view.getUint8(1) & ~HAS_WEIGHTS
+  const reason = REASONS[code]
+  if (reason === undefined) throw new Error(`${code} is no known reason of a plan`)
   const planned: EpochPlanned = { type: 'epoch_planned', time, epoch, worldSize: view.getUint16(2, true), reason }
   if (kind === KINDS.plannedAsBefore) return planned
-  return { ...planned, selected: kind === KINDS.plannedAsIndices ? setOf(wordsOf(bytes)) : readBitmap(bytes, count) }
+  const words = wordsOf(bytes)
+  const setWords = words.subarray(SUMMARY_WORDS, SUMMARY_WORDS + view.getUint32(20, true))
+  const weights = words.length > SUMMARY_WORDS + setWords.length ? weightsOf(words, count) : undefined
+  const keptSet = kind === KINDS.plannedAsIndices ? setOf(setWords, weights) : readBitmap(setWords, count, weights)
+  return { ...planned, selected: { keptSet, summary: readSummary(words) } }
 }
 
 function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
@@ -94,18 +107,58 @@ function encodePlanned(event: EpochPlanned, reserved: number): Uint8Array {
   const reason = REASONS.indexOf(event.reason)
   const header = { time, epoch, detail: reason, rank: worldSize }
   if (!selected) return allocate(reserved, { ...header, kind: KINDS.plannedAsBefore }, 0)
-  const { bits, count } = selected
-  const words = bitmapWords(selected)
-  if (words >= count) {
-    const bytes = allocate(reserved, { ...header, kind: KINDS.plannedAsIndices, count }, count)
-    bytes.set(bytesOf(selected.indices()), reserved + EVENT_HEADER_BYTES)
-    return bytes
-  }
-  const bytes = allocate(reserved, { ...header, kind: KINDS.plannedAsBitmap, count, sequence: words }, words)
+  const { bits, count, weights } = selected.keptSet
+  const bitWords = bitmapWords(selected.keptSet)
+  const asIndices = bitWords >= count
+  const words = asIndices ? count : bitWords
+  const bytes = allocate(
+    reserved,
+    {
+      ...header,
+      detail: weights ? reason | HAS_WEIGHTS : reason,
+      kind: asIndices ? KINDS.plannedAsIndices : KINDS.plannedAsBitmap,
+      count,
+      sequence: words,
+    },
+    SUMMARY_WORDS + words + (weights ? count : 0),
+  )
   const start = reserved + EVENT_HEADER_BYTES
-  bytes.fill(0, start)
-  bytes.set(bits.subarray(0, 4 * words), start)
+  const set = bytes.subarray(start + 4 * SUMMARY_WORDS, start + 4 * (SUMMARY_WORDS + words))
+  writeSummary(bytes, start, selected.summary)
+  if (asIndices) set.set(bytesOf(selected.keptSet.indices()))
+  else {
+    set.fill(0)
+    set.set(bits.subarray(0, 4 * words))
+  }
+  if (weights) bytes.set(bytesOf(weights), start + 4 * (SUMMARY_WORDS + words))
   return bytes
+}
+
+function writeSummary(bytes: Uint8Array, start: number, summary: SelectionSummary): void {
+  const { alwaysCount, neverCount, overlap = Number.NaN, binWidth, timesKept } = summary
+  const view = new DataView(bytes.buffer, bytes.byteOffset + start)
+  bytes.fill(0, start, start + 4 * SUMMARY_WORDS)
+  view.setUint32(0, alwaysCount, true)
+  view.setUint32(4, neverCount, true)
+  view.setFloat64(8, overlap, true)
+  view.setUint32(16, binWidth, true)
+  view.setUint32(20, whole('number of bins', timesKept.length, MAX_BINS), true)
+  timesKept.forEach((count, bin) => {
+    view.setUint32(24 + 4 * bin, count, true)
+  })
+}
+
+function readSummary(words: Uint32Array): SelectionSummary {
+  const [alwaysCount = 0, neverCount = 0, , , binWidth = 0, bins = 0] = words
+  const overlap = new DataView(words.buffer, words.byteOffset).getFloat64(8, true)
+  if (bins > MAX_BINS) throw new Error(`a histogram of times kept has ${bins} bins`)
+  const timesKept = [...words.subarray(6, 6 + bins)]
+  return { alwaysCount, neverCount, overlap: Number.isNaN(overlap) ? undefined : overlap, binWidth, timesKept }
+}
+
+/** A copy of the weights, which are the last of an event's words; as for a bitmap. */
+function weightsOf(words: Uint32Array, count: number): Float32Array {
+  return new Float32Array(new Uint32Array(words.subarray(words.length - count)).buffer)
 }
 
 function encodeLosses(event: LossesReported, reserved: number): Uint8Array {
@@ -177,16 +230,17 @@ function whole(name: string, value: number, max: number): number {
 }
 
 /** The set of these samples, ascending. */
-function setOf(indices: Uint32Array): KeptSet {
-  return KeptSet.of(indices, indices.length === 0 ? 0 : (indices.at(-1) as number) + 1)
+function setOf(indices: Uint32Array, weights: Float32Array | undefined): KeptSet {
+  const { bits, count } = KeptSet.of(indices, indices.length === 0 ? 0 : (indices.at(-1) as number) + 1)
+  return new KeptSet(bits, count, weights)
 }
 
-function readBitmap(bytes: Uint8Array, count: number): KeptSet {
+function readBitmap(words: Uint32Array, count: number, weights: Float32Array | undefined): KeptSet {
   // A copy: a run keeps its kept set, which must not hold on to what else was read with it.
-  const bits = new Uint8Array(bytes.subarray(EVENT_HEADER_BYTES))
+  const bits = new Uint8Array(new Uint32Array(words).buffer)
   const found = countBits(bits)
   if (found !== count) throw new Error(`a kept set of ${count} samples has ${found} bits`)
-  return new KeptSet(bits, count)
+  return new KeptSet(bits, count, weights)
 }
 
 /** What follows the header, as words: a view where it is aligned, else a copy. */

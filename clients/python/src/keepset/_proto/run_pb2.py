@@ -25,41 +25,67 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14keepset/v1/run.proto\x12\nkeepset.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12!\n\x04spec\x18\x02 \x01(\x0b\x32\x13.keepset.v1.RunSpec\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.keepset.v1.RunState\x12\x12\n\nnext_epoch\x18\x04 \x01(\r\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08progress\x18\x07 \x01(\x0b\x32\x17.keepset.v1.RunProgress\x12\x12\n\ngeneration\x18\x08 \x01(\r\x12\x14\n\x0c\x65poch_starts\x18\t \x03(\r\"\xae\x01\n\x0bRunProgress\x12\x16\n\x0e\x65pochs_planned\x18\x01 \x01(\r\x12\x17\n\x0fsamples_planned\x18\x02 \x01(\x04\x12\x0f\n\x07reports\x18\x03 \x01(\x04\x12\x14\n\x0cobservations\x18\x04 \x01(\x04\x12\x12\n\nnon_finite\x18\x05 \x01(\x04\x12\x0f\n\x07repeats\x18\x06 \x01(\x04\x12\x0e\n\x06saving\x18\x07 \x01(\x01\x12\x12\n\nselections\x18\x08 \x01(\r\"\xe6\x05\n\x07RunSpec\x12\x14\n\x0csample_count\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x12\n\nprune_rate\x18\x03 \x01(\x01\x12\x38\n\x13prune_rate_schedule\x18\x04 \x03(\x0b\x32\x1b.keepset.v1.PruneRateChange\x12\x19\n\x0ctotal_epochs\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x10selection_period\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x1a\n\rwarmup_epochs\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x13\n\x0btail_epochs\x18\x08 \x01(\r\x12)\n\nshard_mode\x18\t \x01(\x0e\x32\x15.keepset.v1.ShardMode\x12\x1e\n\x11position_multiple\x18\n \x01(\rH\x04\x88\x01\x01\x12-\n\nnon_finite\x18\x0b \x01(\x0e\x32\x19.keepset.v1.NonFiniteMode\x12\x0f\n\x07metrics\x18\x0c \x03(\t\x12&\n\x04\x66ull\x18\x14 \x01(\x0b\x32\x16.keepset.v1.FullPolicyH\x00\x12\x37\n\rstatic_random\x18\x15 \x01(\x0b\x32\x1e.keepset.v1.StaticRandomPolicyH\x00\x12*\n\x06random\x18\x16 \x01(\x0b\x32\x18.keepset.v1.RandomPolicyH\x00\x12\x39\n\x0e\x65psilon_greedy\x18\x17 \x01(\x0b\x32\x1f.keepset.v1.EpsilonGreedyPolicyH\x00\x12$\n\x03ucb\x18\x18 \x01(\x0b\x32\x15.keepset.v1.UcbPolicyH\x00\x12-\n\x08order_dp\x18\x19 \x01(\x0b\x32\x19.keepset.v1.OrderDpPolicyH\x00\x42\x08\n\x06policyB\x0f\n\r_total_epochsB\x13\n\x11_selection_periodB\x10\n\x0e_warmup_epochsB\x14\n\x12_position_multiple\",\n\x0cMetricColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"9\n\x0fPruneRateChange\x12\x12\n\nfrom_epoch\x18\x01 \x01(\r\x12\x12\n\nprune_rate\x18\x02 \x01(\x01\"\x0c\n\nFullPolicy\"\x14\n\x12StaticRandomPolicy\"\x0e\n\x0cRandomPolicy\"\x85\x01\n\x13\x45psilonGreedyPolicy\x12\x14\n\x07\x65psilon\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\n\n\x08_epsilonB\x08\n\x06_alpha\"o\n\tUcbPolicy\x12\x0e\n\x01\x63\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\x04\n\x02_cB\x08\n\x06_alpha\"5\n\rOrderDpPolicy\x12\x16\n\tpool_rate\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_pool_rate*S\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_ACTIVE\x10\x01\x12\x16\n\x12RUN_STATE_FINISHED\x10\x02*P\n\tShardMode\x12\x1a\n\x16SHARD_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSHARD_MODE_PAD\x10\x01\x12\x13\n\x0fSHARD_MODE_DROP\x10\x02*h\n\rNonFiniteMode\x12\x1f\n\x1bNON_FINITE_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16NON_FINITE_MODE_IGNORE\x10\x01\x12\x1a\n\x16NON_FINITE_MODE_REJECT\x10\x02*w\n\x11InitialStatistics\x12\"\n\x1eINITIAL_STATISTICS_UNSPECIFIED\x10\x00\x12!\n\x1dINITIAL_STATISTICS_FIRST_LOSS\x10\x01\x12\x1b\n\x17INITIAL_STATISTICS_ZERO\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14keepset/v1/run.proto\x12\nkeepset.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12!\n\x04spec\x18\x02 \x01(\x0b\x32\x13.keepset.v1.RunSpec\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.keepset.v1.RunState\x12\x12\n\nnext_epoch\x18\x04 \x01(\r\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08progress\x18\x07 \x01(\x0b\x32\x17.keepset.v1.RunProgress\x12\x12\n\ngeneration\x18\x08 \x01(\r\x12\x14\n\x0c\x65poch_starts\x18\t \x03(\r\"\xe1\x01\n\x0bRunProgress\x12\x16\n\x0e\x65pochs_planned\x18\x01 \x01(\r\x12\x17\n\x0fsamples_planned\x18\x02 \x01(\x04\x12\x0f\n\x07reports\x18\x03 \x01(\x04\x12\x14\n\x0cobservations\x18\x04 \x01(\x04\x12\x12\n\nnon_finite\x18\x05 \x01(\x04\x12\x0f\n\x07repeats\x18\x06 \x01(\x04\x12\x0e\n\x06saving\x18\x07 \x01(\x01\x12\x12\n\nselections\x18\x08 \x01(\r\x12\x0e\n\x06scored\x18\t \x01(\x04\x12!\n\x19samples_planned_elsewhere\x18\n \x01(\x04\"\xcc\x0b\n\x07RunSpec\x12\x14\n\x0csample_count\x18\x01 \x01(\r\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x12\n\nprune_rate\x18\x03 \x01(\x01\x12\x38\n\x13prune_rate_schedule\x18\x04 \x03(\x0b\x32\x1b.keepset.v1.PruneRateChange\x12\x19\n\x0ctotal_epochs\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x10selection_period\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x1a\n\rwarmup_epochs\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x18\n\x0btail_epochs\x18\x08 \x01(\rH\x04\x88\x01\x01\x12)\n\nshard_mode\x18\t \x01(\x0e\x32\x15.keepset.v1.ShardMode\x12\x1e\n\x11position_multiple\x18\n \x01(\rH\x05\x88\x01\x01\x12-\n\nnon_finite\x18\x0b \x01(\x0e\x32\x19.keepset.v1.NonFiniteMode\x12\x0f\n\x07metrics\x18\x0c \x03(\t\x12(\n\x07weights\x18\r \x01(\x0e\x32\x17.keepset.v1.WeightsMode\x12\x17\n\nweight_cap\x18\x0e \x01(\x01H\x06\x88\x01\x01\x12-\n\x0cscore_source\x18\x0f \x01(\x0e\x32\x17.keepset.v1.ScoreSource\x12 \n\x13\x62\x61tch_loss_momentum\x18\x10 \x01(\x01H\x07\x88\x01\x01\x12\x1b\n\x0escore_left_out\x18\x11 \x01(\x08H\x08\x88\x01\x01\x12&\n\x04\x66ull\x18\x14 \x01(\x0b\x32\x16.keepset.v1.FullPolicyH\x00\x12\x37\n\rstatic_random\x18\x15 \x01(\x0b\x32\x1e.keepset.v1.StaticRandomPolicyH\x00\x12*\n\x06random\x18\x16 \x01(\x0b\x32\x18.keepset.v1.RandomPolicyH\x00\x12\x39\n\x0e\x65psilon_greedy\x18\x17 \x01(\x0b\x32\x1f.keepset.v1.EpsilonGreedyPolicyH\x00\x12$\n\x03ucb\x18\x18 \x01(\x0b\x32\x15.keepset.v1.UcbPolicyH\x00\x12-\n\x08order_dp\x18\x19 \x01(\x0b\x32\x19.keepset.v1.OrderDpPolicyH\x00\x12\x31\n\ninfo_batch\x18\x1a \x01(\x0b\x32\x1b.keepset.v1.InfoBatchPolicyH\x00\x12$\n\x03rs2\x18\x1b \x01(\x0b\x32\x15.keepset.v1.Rs2PolicyH\x00\x12\x32\n\nimportance\x18\x1c \x01(\x0b\x32\x1c.keepset.v1.ImportancePolicyH\x00\x12\x41\n\x12selective_backprop\x18\x1d \x01(\x0b\x32#.keepset.v1.SelectiveBackpropPolicyH\x00\x12\x35\n\x0c\x63ustom_score\x18\x1e \x01(\x0b\x32\x1d.keepset.v1.CustomScorePolicyH\x00\x12&\n\x04seta\x18\x1f \x01(\x0b\x32\x16.keepset.v1.SetaPolicyH\x00\x12&\n\x04repb\x18  \x01(\x0b\x32\x16.keepset.v1.RepbPolicyH\x00\x12\x30\n\tkakurenbo\x18! \x01(\x0b\x32\x1b.keepset.v1.KakurenboPolicyH\x00\x12$\n\x03ies\x18\" \x01(\x0b\x32\x15.keepset.v1.IesPolicyH\x00\x12\x35\n\x0cstatic_score\x18# \x01(\x0b\x32\x1d.keepset.v1.StaticScorePolicyH\x00\x42\x08\n\x06policyB\x0f\n\r_total_epochsB\x13\n\x11_selection_periodB\x10\n\x0e_warmup_epochsB\x0e\n\x0c_tail_epochsB\x14\n\x12_position_multipleB\r\n\x0b_weight_capB\x16\n\x14_batch_loss_momentumB\x11\n\x0f_score_left_out\",\n\x0cMetricColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"9\n\x0fPruneRateChange\x12\x12\n\nfrom_epoch\x18\x01 \x01(\r\x12\x12\n\nprune_rate\x18\x02 \x01(\x01\"\x0c\n\nFullPolicy\"\x14\n\x12StaticRandomPolicy\"\x0e\n\x0cRandomPolicy\"\x85\x01\n\x13\x45psilonGreedyPolicy\x12\x14\n\x07\x65psilon\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\n\n\x08_epsilonB\x08\n\x06_alpha\"o\n\tUcbPolicy\x12\x0e\n\x01\x63\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12.\n\x07initial\x18\x03 \x01(\x0e\x32\x1d.keepset.v1.InitialStatisticsB\x04\n\x02_cB\x08\n\x06_alpha\"5\n\rOrderDpPolicy\x12\x16\n\tpool_rate\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_pool_rate\"\'\n\x0fInfoBatchPolicy\x12\x0e\n\x01r\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x04\n\x02_r\"\x0b\n\tRs2Policy\"d\n\x10ImportancePolicy\x12\x15\n\x08\x65xponent\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\runiform_share\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_exponentB\x10\n\x0e_uniform_share\"=\n\x17SelectiveBackpropPolicy\x12\x15\n\x08\x65xponent\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_exponent\"O\n\x11\x43ustomScorePolicy\x12\x0c\n\x04\x64raw\x18\x01 \x01(\x08\x12\x1a\n\runiform_share\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x10\n\x0e_uniform_share\"r\n\nSetaPolicy\x12\x16\n\tdrop_rate\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06groups\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06window\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x0c\n\n_drop_rateB\t\n\x07_groupsB\t\n\x07_window\"&\n\nRepbPolicy\x12\x10\n\x03rho\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_rho\"9\n\x0fKakurenboPolicy\x12\x17\n\nconfidence\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"%\n\tIesPolicy\x12\x10\n\x03tau\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_tau\"\x82\x01\n\x11StaticScorePolicy\x12(\n\x06metric\x18\x01 \x01(\x0e\x32\x18.keepset.v1.StaticMetric\x12\x1b\n\x0eobserve_epochs\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0bscores_from\x18\x03 \x03(\tB\x11\n\x0f_observe_epochs*S\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_ACTIVE\x10\x01\x12\x16\n\x12RUN_STATE_FINISHED\x10\x02*P\n\tShardMode\x12\x1a\n\x16SHARD_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSHARD_MODE_PAD\x10\x01\x12\x13\n\x0fSHARD_MODE_DROP\x10\x02*h\n\rNonFiniteMode\x12\x1f\n\x1bNON_FINITE_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16NON_FINITE_MODE_IGNORE\x10\x01\x12\x1a\n\x16NON_FINITE_MODE_REJECT\x10\x02*V\n\x0bWeightsMode\x12\x1c\n\x18WEIGHTS_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10WEIGHTS_MODE_OFF\x10\x01\x12\x13\n\x0fWEIGHTS_MODE_ON\x10\x02*_\n\x0bScoreSource\x12\x1c\n\x18SCORE_SOURCE_UNSPECIFIED\x10\x00\x12\x15\n\x11SCORE_SOURCE_LOSS\x10\x01\x12\x1b\n\x17SCORE_SOURCE_BATCH_LOSS\x10\x02*w\n\x11InitialStatistics\x12\"\n\x1eINITIAL_STATISTICS_UNSPECIFIED\x10\x00\x12!\n\x1dINITIAL_STATISTICS_FIRST_LOSS\x10\x01\x12\x1b\n\x17INITIAL_STATISTICS_ZERO\x10\x02*|\n\x0cStaticMetric\x12\x1d\n\x19STATIC_METRIC_UNSPECIFIED\x10\x00\x12\x1c\n\x18STATIC_METRIC_FORGETTING\x10\x01\x12\x16\n\x12STATIC_METRIC_EL2N\x10\x02\x12\x17\n\x13STATIC_METRIC_GRAND\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'keepset._proto.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATE']._serialized_start=1751
-  _globals['_RUNSTATE']._serialized_end=1834
-  _globals['_SHARDMODE']._serialized_start=1836
-  _globals['_SHARDMODE']._serialized_end=1916
-  _globals['_NONFINITEMODE']._serialized_start=1918
-  _globals['_NONFINITEMODE']._serialized_end=2022
-  _globals['_INITIALSTATISTICS']._serialized_start=2024
-  _globals['_INITIALSTATISTICS']._serialized_end=2143
+  _globals['_RUNSTATE']._serialized_start=3231
+  _globals['_RUNSTATE']._serialized_end=3314
+  _globals['_SHARDMODE']._serialized_start=3316
+  _globals['_SHARDMODE']._serialized_end=3396
+  _globals['_NONFINITEMODE']._serialized_start=3398
+  _globals['_NONFINITEMODE']._serialized_end=3502
+  _globals['_WEIGHTSMODE']._serialized_start=3504
+  _globals['_WEIGHTSMODE']._serialized_end=3590
+  _globals['_SCORESOURCE']._serialized_start=3592
+  _globals['_SCORESOURCE']._serialized_end=3687
+  _globals['_INITIALSTATISTICS']._serialized_start=3689
+  _globals['_INITIALSTATISTICS']._serialized_end=3808
+  _globals['_STATICMETRIC']._serialized_start=3810
+  _globals['_STATICMETRIC']._serialized_end=3934
   _globals['_RUN']._serialized_start=70
   _globals['_RUN']._serialized_end=366
   _globals['_RUNPROGRESS']._serialized_start=369
-  _globals['_RUNPROGRESS']._serialized_end=543
-  _globals['_RUNSPEC']._serialized_start=546
-  _globals['_RUNSPEC']._serialized_end=1288
-  _globals['_METRICCOLUMN']._serialized_start=1290
-  _globals['_METRICCOLUMN']._serialized_end=1334
-  _globals['_PRUNERATECHANGE']._serialized_start=1336
-  _globals['_PRUNERATECHANGE']._serialized_end=1393
-  _globals['_FULLPOLICY']._serialized_start=1395
-  _globals['_FULLPOLICY']._serialized_end=1407
-  _globals['_STATICRANDOMPOLICY']._serialized_start=1409
-  _globals['_STATICRANDOMPOLICY']._serialized_end=1429
-  _globals['_RANDOMPOLICY']._serialized_start=1431
-  _globals['_RANDOMPOLICY']._serialized_end=1445
-  _globals['_EPSILONGREEDYPOLICY']._serialized_start=1448
-  _globals['_EPSILONGREEDYPOLICY']._serialized_end=1581
-  _globals['_UCBPOLICY']._serialized_start=1583
-  _globals['_UCBPOLICY']._serialized_end=1694
-  _globals['_ORDERDPPOLICY']._serialized_start=1696
-  _globals['_ORDERDPPOLICY']._serialized_end=1749
+  _globals['_RUNPROGRESS']._serialized_end=594
+  _globals['_RUNSPEC']._serialized_start=597
+  _globals['_RUNSPEC']._serialized_end=2081
+  _globals['_METRICCOLUMN']._serialized_start=2083
+  _globals['_METRICCOLUMN']._serialized_end=2127
+  _globals['_PRUNERATECHANGE']._serialized_start=2129
+  _globals['_PRUNERATECHANGE']._serialized_end=2186
+  _globals['_FULLPOLICY']._serialized_start=2188
+  _globals['_FULLPOLICY']._serialized_end=2200
+  _globals['_STATICRANDOMPOLICY']._serialized_start=2202
+  _globals['_STATICRANDOMPOLICY']._serialized_end=2222
+  _globals['_RANDOMPOLICY']._serialized_start=2224
+  _globals['_RANDOMPOLICY']._serialized_end=2238
+  _globals['_EPSILONGREEDYPOLICY']._serialized_start=2241
+  _globals['_EPSILONGREEDYPOLICY']._serialized_end=2374
+  _globals['_UCBPOLICY']._serialized_start=2376
+  _globals['_UCBPOLICY']._serialized_end=2487
+  _globals['_ORDERDPPOLICY']._serialized_start=2489
+  _globals['_ORDERDPPOLICY']._serialized_end=2542
+  _globals['_INFOBATCHPOLICY']._serialized_start=2544
+  _globals['_INFOBATCHPOLICY']._serialized_end=2583
+  _globals['_RS2POLICY']._serialized_start=2585
+  _globals['_RS2POLICY']._serialized_end=2596
+  _globals['_IMPORTANCEPOLICY']._serialized_start=2598
+  _globals['_IMPORTANCEPOLICY']._serialized_end=2698
+  _globals['_SELECTIVEBACKPROPPOLICY']._serialized_start=2700
+  _globals['_SELECTIVEBACKPROPPOLICY']._serialized_end=2761
+  _globals['_CUSTOMSCOREPOLICY']._serialized_start=2763
+  _globals['_CUSTOMSCOREPOLICY']._serialized_end=2842
+  _globals['_SETAPOLICY']._serialized_start=2844
+  _globals['_SETAPOLICY']._serialized_end=2958
+  _globals['_REPBPOLICY']._serialized_start=2960
+  _globals['_REPBPOLICY']._serialized_end=2998
+  _globals['_KAKURENBOPOLICY']._serialized_start=3000
+  _globals['_KAKURENBOPOLICY']._serialized_end=3057
+  _globals['_IESPOLICY']._serialized_start=3059
+  _globals['_IESPOLICY']._serialized_end=3096
+  _globals['_STATICSCOREPOLICY']._serialized_start=3099
+  _globals['_STATICSCOREPOLICY']._serialized_end=3229
 # @@protoc_insertion_point(module_scope)

@@ -159,3 +159,35 @@ class StatisticsSummary(_message.Message):
     sometimes_count: int
     never_count: int
     def __init__(self, always_count: _Optional[int] = ..., sometimes_count: _Optional[int] = ..., never_count: _Optional[int] = ...) -> None: ...
+
+class StreamSelectionsRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class StreamSelectionsResponse(_message.Message):
+    __slots__ = ("selection",)
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    selection: Selection
+    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ...) -> None: ...
+
+class Selection(_message.Message):
+    __slots__ = ("epoch", "kept_count", "always_count", "sometimes_count", "never_count", "overlap", "times_kept", "bin_width")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    KEPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ALWAYS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SOMETIMES_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NEVER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    TIMES_KEPT_FIELD_NUMBER: _ClassVar[int]
+    BIN_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    kept_count: int
+    always_count: int
+    sometimes_count: int
+    never_count: int
+    overlap: float
+    times_kept: _containers.RepeatedScalarFieldContainer[int]
+    bin_width: int
+    def __init__(self, epoch: _Optional[int] = ..., kept_count: _Optional[int] = ..., always_count: _Optional[int] = ..., sometimes_count: _Optional[int] = ..., never_count: _Optional[int] = ..., overlap: _Optional[float] = ..., times_kept: _Optional[_Iterable[int]] = ..., bin_width: _Optional[int] = ...) -> None: ...

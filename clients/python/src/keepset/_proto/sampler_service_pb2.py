@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from keepset._proto import run_pb2 as keepset_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n keepset/v1/sampler_service.proto\x12\nkeepset.v1\x1a\x14keepset/v1/run.proto\"\xd4\x01\n\x10PlanEpochRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x0c\n\x04rank\x18\x03 \x01(\r\x12\x17\n\nworld_size\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x15\n\rlast_sequence\x18\x05 \x01(\r\x12\x16\n\x0estart_position\x18\x06 \x01(\r\x12\x18\n\x0bmax_wait_ms\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x12\n\ngeneration\x18\x08 \x01(\rB\r\n\x0b_world_sizeB\x0e\n\x0c_max_wait_ms\"m\n\x11PlanEpochResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.keepset.v1.PlanHeaderH\x00\x12&\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x15.keepset.v1.PlanChunkH\x00\x42\x06\n\x04part\"\xec\x01\n\nPlanHeader\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x12\n\nkept_count\x18\x02 \x01(\r\x12\x14\n\x0csample_count\x18\x03 \x01(\r\x12\x16\n\x0eposition_count\x18\x04 \x01(\r\x12\x0e\n\x06saving\x18\x05 \x01(\x01\x12\x17\n\x0fselection_epoch\x18\x06 \x01(\r\x12&\n\x06reason\x18\x07 \x01(\x0e\x32\x16.keepset.v1.PlanReason\x12\x0e\n\x06\x64igest\x18\x08 \x01(\x0c\x12\x12\n\ngeneration\x18\t \x01(\r\x12\x18\n\x10\x61pplied_sequence\x18\n \x01(\r\";\n\tPlanChunk\x12\x16\n\x0estart_position\x18\x01 \x01(\r\x12\x16\n\x0esample_indices\x18\x02 \x01(\x0c\"\xb2\x01\n\nLossReport\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x0c\n\x04rank\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x16\n\x0esample_indices\x18\x05 \x01(\x0c\x12\x0e\n\x06losses\x18\x06 \x01(\x0c\x12\x12\n\ngeneration\x18\x07 \x01(\r\x12)\n\x07metrics\x18\x08 \x03(\x0b\x32\x18.keepset.v1.MetricColumn\"\x9c\x01\n\rLossReportAck\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\x10\n\x08sequence\x18\x03 \x01(\r\x12\x11\n\tduplicate\x18\x04 \x01(\x08\x12\x19\n\x11observation_count\x18\x05 \x01(\r\x12\x18\n\x10non_finite_count\x18\x06 \x01(\r\x12\x14\n\x0crepeat_count\x18\x07 \x01(\r\"=\n\x13ReportLossesRequest\x12&\n\x06report\x18\x01 \x01(\x0b\x32\x16.keepset.v1.LossReport\">\n\x14ReportLossesResponse\x12&\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\x19.keepset.v1.LossReportAck\">\n\x14StreamReportsRequest\x12&\n\x06report\x18\x01 \x01(\x0b\x32\x16.keepset.v1.LossReport\"@\n\x15StreamReportsResponse\x12\'\n\x04\x61\x63ks\x18\x01 \x03(\x0b\x32\x19.keepset.v1.LossReportAck*\x89\x01\n\nPlanReason\x12\x1b\n\x17PLAN_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12PLAN_REASON_WARMUP\x10\x01\x12\x18\n\x14PLAN_REASON_SELECTED\x10\x02\x12\x16\n\x12PLAN_REASON_REUSED\x10\x03\x12\x14\n\x10PLAN_REASON_TAIL\x10\x04\x32\x89\x02\n\x0eSamplerService\x12J\n\tPlanEpoch\x12\x1c.keepset.v1.PlanEpochRequest\x1a\x1d.keepset.v1.PlanEpochResponse0\x01\x12Q\n\x0cReportLosses\x12\x1f.keepset.v1.ReportLossesRequest\x1a .keepset.v1.ReportLossesResponse\x12X\n\rStreamReports\x12 .keepset.v1.StreamReportsRequest\x1a!.keepset.v1.StreamReportsResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n keepset/v1/sampler_service.proto\x12\nkeepset.v1\x1a\x14keepset/v1/run.proto\"\xe8\x01\n\x10PlanEpochRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x0c\n\x04rank\x18\x03 \x01(\r\x12\x17\n\nworld_size\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x15\n\rlast_sequence\x18\x05 \x01(\r\x12\x16\n\x0estart_position\x18\x06 \x01(\r\x12\x18\n\x0bmax_wait_ms\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x12\n\ngeneration\x18\x08 \x01(\r\x12\x12\n\nscore_only\x18\t \x01(\x08\x42\r\n\x0b_world_sizeB\x0e\n\x0c_max_wait_ms\"m\n\x11PlanEpochResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.keepset.v1.PlanHeaderH\x00\x12&\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x15.keepset.v1.PlanChunkH\x00\x42\x06\n\x04part\"\xc8\x02\n\nPlanHeader\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x12\n\nkept_count\x18\x02 \x01(\r\x12\x14\n\x0csample_count\x18\x03 \x01(\r\x12\x16\n\x0eposition_count\x18\x04 \x01(\r\x12\x0e\n\x06saving\x18\x05 \x01(\x01\x12\x17\n\x0fselection_epoch\x18\x06 \x01(\r\x12&\n\x06reason\x18\x07 \x01(\x0e\x32\x16.keepset.v1.PlanReason\x12\x0e\n\x06\x64igest\x18\x08 \x01(\x0c\x12\x12\n\ngeneration\x18\t \x01(\r\x12\x18\n\x10\x61pplied_sequence\x18\n \x01(\r\x12\x13\n\x0bhas_weights\x18\x0b \x01(\x08\x12\x13\n\x0bscore_count\x18\x0c \x01(\r\x12\x12\n\nscore_only\x18\r \x01(\x08\x12\x1c\n\x14learning_rate_factor\x18\x0e \x01(\x01\"L\n\tPlanChunk\x12\x16\n\x0estart_position\x18\x01 \x01(\r\x12\x16\n\x0esample_indices\x18\x02 \x01(\x0c\x12\x0f\n\x07weights\x18\x03 \x01(\x0c\"\xb2\x01\n\nLossReport\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x0c\n\x04rank\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x16\n\x0esample_indices\x18\x05 \x01(\x0c\x12\x0e\n\x06losses\x18\x06 \x01(\x0c\x12\x12\n\ngeneration\x18\x07 \x01(\r\x12)\n\x07metrics\x18\x08 \x03(\x0b\x32\x18.keepset.v1.MetricColumn\"\x9c\x01\n\rLossReportAck\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\x10\n\x08sequence\x18\x03 \x01(\r\x12\x11\n\tduplicate\x18\x04 \x01(\x08\x12\x19\n\x11observation_count\x18\x05 \x01(\r\x12\x18\n\x10non_finite_count\x18\x06 \x01(\r\x12\x14\n\x0crepeat_count\x18\x07 \x01(\r\"=\n\x13ReportLossesRequest\x12&\n\x06report\x18\x01 \x01(\x0b\x32\x16.keepset.v1.LossReport\">\n\x14ReportLossesResponse\x12&\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\x19.keepset.v1.LossReportAck\">\n\x14StreamReportsRequest\x12&\n\x06report\x18\x01 \x01(\x0b\x32\x16.keepset.v1.LossReport\"@\n\x15StreamReportsResponse\x12\'\n\x04\x61\x63ks\x18\x01 \x03(\x0b\x32\x19.keepset.v1.LossReportAck*\x89\x01\n\nPlanReason\x12\x1b\n\x17PLAN_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12PLAN_REASON_WARMUP\x10\x01\x12\x18\n\x14PLAN_REASON_SELECTED\x10\x02\x12\x16\n\x12PLAN_REASON_REUSED\x10\x03\x12\x14\n\x10PLAN_REASON_TAIL\x10\x04\x32\x89\x02\n\x0eSamplerService\x12J\n\tPlanEpoch\x12\x1c.keepset.v1.PlanEpochRequest\x1a\x1d.keepset.v1.PlanEpochResponse0\x01\x12Q\n\x0cReportLosses\x12\x1f.keepset.v1.ReportLossesRequest\x1a .keepset.v1.ReportLossesResponse\x12X\n\rStreamReports\x12 .keepset.v1.StreamReportsRequest\x1a!.keepset.v1.StreamReportsResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'keepset._proto.sampler_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLANREASON']._serialized_start=1294
-  _globals['_PLANREASON']._serialized_end=1431
+  _globals['_PLANREASON']._serialized_start=1423
+  _globals['_PLANREASON']._serialized_end=1560
   _globals['_PLANEPOCHREQUEST']._serialized_start=71
-  _globals['_PLANEPOCHREQUEST']._serialized_end=283
-  _globals['_PLANEPOCHRESPONSE']._serialized_start=285
-  _globals['_PLANEPOCHRESPONSE']._serialized_end=394
-  _globals['_PLANHEADER']._serialized_start=397
-  _globals['_PLANHEADER']._serialized_end=633
-  _globals['_PLANCHUNK']._serialized_start=635
-  _globals['_PLANCHUNK']._serialized_end=694
-  _globals['_LOSSREPORT']._serialized_start=697
-  _globals['_LOSSREPORT']._serialized_end=875
-  _globals['_LOSSREPORTACK']._serialized_start=878
-  _globals['_LOSSREPORTACK']._serialized_end=1034
-  _globals['_REPORTLOSSESREQUEST']._serialized_start=1036
-  _globals['_REPORTLOSSESREQUEST']._serialized_end=1097
-  _globals['_REPORTLOSSESRESPONSE']._serialized_start=1099
-  _globals['_REPORTLOSSESRESPONSE']._serialized_end=1161
-  _globals['_STREAMREPORTSREQUEST']._serialized_start=1163
-  _globals['_STREAMREPORTSREQUEST']._serialized_end=1225
-  _globals['_STREAMREPORTSRESPONSE']._serialized_start=1227
-  _globals['_STREAMREPORTSRESPONSE']._serialized_end=1291
-  _globals['_SAMPLERSERVICE']._serialized_start=1434
-  _globals['_SAMPLERSERVICE']._serialized_end=1699
+  _globals['_PLANEPOCHREQUEST']._serialized_end=303
+  _globals['_PLANEPOCHRESPONSE']._serialized_start=305
+  _globals['_PLANEPOCHRESPONSE']._serialized_end=414
+  _globals['_PLANHEADER']._serialized_start=417
+  _globals['_PLANHEADER']._serialized_end=745
+  _globals['_PLANCHUNK']._serialized_start=747
+  _globals['_PLANCHUNK']._serialized_end=823
+  _globals['_LOSSREPORT']._serialized_start=826
+  _globals['_LOSSREPORT']._serialized_end=1004
+  _globals['_LOSSREPORTACK']._serialized_start=1007
+  _globals['_LOSSREPORTACK']._serialized_end=1163
+  _globals['_REPORTLOSSESREQUEST']._serialized_start=1165
+  _globals['_REPORTLOSSESREQUEST']._serialized_end=1226
+  _globals['_REPORTLOSSESRESPONSE']._serialized_start=1228
+  _globals['_REPORTLOSSESRESPONSE']._serialized_end=1290
+  _globals['_STREAMREPORTSREQUEST']._serialized_start=1292
+  _globals['_STREAMREPORTSREQUEST']._serialized_end=1354
+  _globals['_STREAMREPORTSRESPONSE']._serialized_start=1356
+  _globals['_STREAMREPORTSRESPONSE']._serialized_end=1420
+  _globals['_SAMPLERSERVICE']._serialized_start=1563
+  _globals['_SAMPLERSERVICE']._serialized_end=1828
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,7 @@ PLAN_REASON_REUSED: PlanReason
 PLAN_REASON_TAIL: PlanReason
 
 class PlanEpochRequest(_message.Message):
-    __slots__ = ("run_id", "epoch", "rank", "world_size", "last_sequence", "start_position", "max_wait_ms", "generation")
+    __slots__ = ("run_id", "epoch", "rank", "world_size", "last_sequence", "start_position", "max_wait_ms", "generation", "score_only")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class PlanEpochRequest(_message.Message):
     START_POSITION_FIELD_NUMBER: _ClassVar[int]
     MAX_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SCORE_ONLY_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     epoch: int
     rank: int
@@ -38,7 +39,8 @@ class PlanEpochRequest(_message.Message):
     start_position: int
     max_wait_ms: int
     generation: int
-    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ..., last_sequence: _Optional[int] = ..., start_position: _Optional[int] = ..., max_wait_ms: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
+    score_only: bool
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ..., last_sequence: _Optional[int] = ..., start_position: _Optional[int] = ..., max_wait_ms: _Optional[int] = ..., generation: _Optional[int] = ..., score_only: bool = ...) -> None: ...
 
 class PlanEpochResponse(_message.Message):
     __slots__ = ("header", "chunk")
@@ -49,7 +51,7 @@ class PlanEpochResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[PlanHeader, _Mapping]] = ..., chunk: _Optional[_Union[PlanChunk, _Mapping]] = ...) -> None: ...
 
 class PlanHeader(_message.Message):
-    __slots__ = ("epoch", "kept_count", "sample_count", "position_count", "saving", "selection_epoch", "reason", "digest", "generation", "applied_sequence")
+    __slots__ = ("epoch", "kept_count", "sample_count", "position_count", "saving", "selection_epoch", "reason", "digest", "generation", "applied_sequence", "has_weights", "score_count", "score_only", "learning_rate_factor")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     KEPT_COUNT_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +62,10 @@ class PlanHeader(_message.Message):
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     APPLIED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    HAS_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SCORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCORE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FACTOR_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     kept_count: int
     sample_count: int
@@ -70,15 +76,21 @@ class PlanHeader(_message.Message):
     digest: bytes
     generation: int
     applied_sequence: int
-    def __init__(self, epoch: _Optional[int] = ..., kept_count: _Optional[int] = ..., sample_count: _Optional[int] = ..., position_count: _Optional[int] = ..., saving: _Optional[float] = ..., selection_epoch: _Optional[int] = ..., reason: _Optional[_Union[PlanReason, str]] = ..., digest: _Optional[bytes] = ..., generation: _Optional[int] = ..., applied_sequence: _Optional[int] = ...) -> None: ...
+    has_weights: bool
+    score_count: int
+    score_only: bool
+    learning_rate_factor: float
+    def __init__(self, epoch: _Optional[int] = ..., kept_count: _Optional[int] = ..., sample_count: _Optional[int] = ..., position_count: _Optional[int] = ..., saving: _Optional[float] = ..., selection_epoch: _Optional[int] = ..., reason: _Optional[_Union[PlanReason, str]] = ..., digest: _Optional[bytes] = ..., generation: _Optional[int] = ..., applied_sequence: _Optional[int] = ..., has_weights: bool = ..., score_count: _Optional[int] = ..., score_only: bool = ..., learning_rate_factor: _Optional[float] = ...) -> None: ...
 
 class PlanChunk(_message.Message):
-    __slots__ = ("start_position", "sample_indices")
+    __slots__ = ("start_position", "sample_indices", "weights")
     START_POSITION_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_INDICES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     start_position: int
     sample_indices: bytes
-    def __init__(self, start_position: _Optional[int] = ..., sample_indices: _Optional[bytes] = ...) -> None: ...
+    weights: bytes
+    def __init__(self, start_position: _Optional[int] = ..., sample_indices: _Optional[bytes] = ..., weights: _Optional[bytes] = ...) -> None: ...
 
 class LossReport(_message.Message):
     __slots__ = ("run_id", "epoch", "rank", "sequence", "sample_indices", "losses", "generation", "metrics")

@@ -27,12 +27,29 @@ function pruneRateAt(settings: EpochSettings, epoch: number): number {
   return change?.pruneRate ?? settings.pruneRate
 }
 
+/** What an epoch trains on, by the settings alone. */
+export interface EpochRule {
+  readonly reason: PlanReason
+  /** By the prune rate, unless the epoch trains on everything. */
+  readonly keptCount: number
+  readonly pruneRate: number
+}
+
 /** What an epoch trains on: everything, a new selection of `keptCount` samples, or the kept set of the last selection. */
-export function ruleOfEpoch(settings: EpochSettings, epoch: number): { reason: PlanReason; keptCount: number } {
+export function ruleOfEpoch(settings: EpochSettings, epoch: number): EpochRule {
   const { sampleCount, totalEpochs, warmupEpochs, tailEpochs, selectionPeriod } = settings
-  if (epoch < warmupEpochs) return { reason: 'warmup', keptCount: sampleCount }
-  if (totalEpochs !== undefined && epoch >= totalEpochs - tailEpochs) return { reason: 'tail', keptCount: sampleCount }
   const pruneRate = pruneRateAt(settings, epoch)
+  if (epoch < warmupEpochs) return { reason: 'warmup', keptCount: sampleCount, pruneRate }
+  if (totalEpochs !== undefined && epoch >= totalEpochs - tailEpochs)
+    return { reason: 'tail', keptCount: sampleCount, pruneRate }
   const isDue = (epoch - warmupEpochs) % selectionPeriod === 0 || pruneRate !== pruneRateAt(settings, epoch - 1)
-  return { reason: isDue ? 'selected' : 'reused', keptCount: keptCount(pruneRate, sampleCount) }
+  return { reason: isDue ? 'selected' : 'reused', keptCount: keptCount(pruneRate, sampleCount), pruneRate }
+}
+
+/** Whether what an epoch leaves out may be looked at before the next epoch, because that selects. */
+export function isBeforeSelection(settings: EpochSettings, epoch: number): boolean {
+  const { totalEpochs } = settings
+  return (
+    (totalEpochs === undefined || epoch + 1 < totalEpochs) && ruleOfEpoch(settings, epoch + 1).reason === 'selected'
+  )
 }

@@ -25,15 +25,15 @@ export function ownCount(keptCount: number, rank: number, sharding: Sharding): n
 }
 
 /**
- * Writes to `target` the indices at the positions of a rank from `start` on, as many as it holds: order[rank], order[rank + W], …,
+ * Writes to `target` the indices, or what else `order` has, at the positions of a rank from `start` on, as many as it holds: order[rank], order[rank + W], …,
  * then copies of order[rank]. Requires 0 <= start <= start + target.length <= positionCount.
  */
-export function copyRankPositions(
-  order: Uint32Array,
+export function copyRankPositions<T extends Uint32Array | Float32Array>(
+  order: T,
   rank: number,
   sharding: Sharding,
   start: number,
-  target: Uint32Array,
+  target: T,
 ): void {
   const { worldSize } = sharding
   const own = Math.min(Math.max(ownCount(order.length, rank, sharding) - start, 0), target.length)
@@ -45,11 +45,16 @@ export function copyRankPositions(
 
 /** Per sample: rank + 1 of the rank that has it as its own, 0 for none. */
 export function ownersOf(order: Uint32Array, sampleCount: number, sharding: Sharding): Uint16Array {
-  const { worldSize } = sharding
   const owners = new Uint16Array(sampleCount)
+  addOwners(owners, order, sharding)
+  return owners
+}
+
+/** Notes in `owners` the ranks that have the samples of one more order. */
+export function addOwners(owners: Uint16Array, order: Uint32Array, sharding: Sharding): void {
+  const { worldSize } = sharding
   for (let rank = 0; rank < worldSize; rank++) {
     const end = rank + ownCount(order.length, rank, sharding) * worldSize
     for (let i = rank; i < end; i += worldSize) owners[order[i] as number] = rank + 1
   }
-  return owners
 }

@@ -1,4 +1,4 @@
-import { noSettings, type Policy } from './policy.js'
+import { mustBeZero, noSettings, type Policy } from './policy.js'
 
 export type FullSettings = Record<never, never>
 
@@ -8,5 +8,6 @@ export type FullSettings = Record<never, never>
  */
 export const full: Policy<FullSettings> = {
   ...noSettings,
+  checkPruneRate: mustBeZero('policy full keeps everything'),
   select: ({ builder }) => builder.addEverything(),
 }

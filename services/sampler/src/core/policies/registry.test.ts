@@ -2,14 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { PlainKeptSetBuilder } from '../selection/plain-kept-set-builder.js'
 import { SampleStatistics } from '../statistics/sample-statistics.js'
 import { type PolicyChoice, resolvePolicy, selectKeptSet, statisticsSettings } from './registry.js'
+import { requestFor } from './testing/select-from.js'
 
 const epsilonGreedy: PolicyChoice = { name: 'epsilon_greedy', epsilon: 0.2, alpha: 0.8, initial: 'first_loss' }
 
 function select(choice: PolicyChoice, losses: number[], keptCount: number, { seed = 0n, epoch = 1 } = {}): number[] {
   const statistics = new SampleStatistics(losses.length, statisticsSettings(choice))
   for (const [i, loss] of losses.entries()) statistics.observe(i, loss)
-  const builder = new PlainKeptSetBuilder(statistics)
-  return [...selectKeptSet(choice, { builder, keptCount, epoch, seed }).indices()]
+  const request = { ...requestFor(choice), keptCount, epoch, seed }
+  return [...selectKeptSet(request, new PlainKeptSetBuilder(statistics)).indices()]
 }
 
 /** How often each of n samples is kept over many seeds. */
@@ -84,19 +85,31 @@ describe('selectKeptSet', () => {
       [2, 4],
     ] as const)
       statistics.observe(index, loss)
-    const input = () => ({ builder: new PlainKeptSetBuilder(statistics), keptCount: 1, epoch: 1, seed: 0n })
+    const kept = (policy: PolicyChoice) =>
+      selectKeptSet({ ...requestFor(policy), keptCount: 1 }, new PlainKeptSetBuilder(statistics)).indices()
     // scores: 3 + 8 = 11, 3.5 + 0.5 = 4, 4 + 0 = 4
-    expect([...selectKeptSet(choice, input()).indices()]).toEqual([0])
-    expect([...selectKeptSet({ ...choice, c: 0 }, input()).indices()]).toEqual([2])
+    expect([...kept(choice)]).toEqual([0])
+    expect([...kept({ ...choice, c: 0 })]).toEqual([2])
   })
 
   it('leaves the statistics as they are', () => {
     const statistics = new SampleStatistics(3, statisticsSettings(epsilonGreedy))
     for (const i of [0, 1, 2]) statistics.observe(i, -i)
     const means = [...statistics.mean]
-    const builder = new PlainKeptSetBuilder(statistics)
-    selectKeptSet(epsilonGreedy, { builder, keptCount: 2, epoch: 1, seed: 0n })
+    selectKeptSet({ ...requestFor(epsilonGreedy), keptCount: 2 }, new PlainKeptSetBuilder(statistics))
     expect([...statistics.mean]).toEqual(means)
+  })
+
+  it('bounds weights by the cap, where there is one', () => {
+    const statistics = new SampleStatistics(6, statisticsSettings(epsilonGreedy))
+    const choice: PolicyChoice = { name: 'info_batch', r: 0.5 }
+    for (const [i, loss] of [1, 1, 1, 1, 1, 9].entries()) statistics.observe(i, loss)
+    const weights = (cap: number | undefined) => {
+      const request = { ...requestFor(choice), keptCount: 6, weights: { cap } }
+      return [...(selectKeptSet(request, new PlainKeptSetBuilder(statistics, true)).weights ?? [])]
+    }
+    expect(weights(undefined)).toEqual([2.5, 2.5, 1])
+    expect(weights(2)).toEqual([2, 2, 1])
   })
 })
 

@@ -3,11 +3,14 @@ export class KeptSet {
   readonly bits: Uint8Array
   /** Samples in the set. */
   readonly count: number
+  /** Weight of each sample's loss, in ascending order of the samples; undefined: 1 for all. */
+  readonly weights: Float32Array | undefined
 
-  /** `count` is the number of bits that are set; both are the set's from then on. */
-  constructor(bits: Uint8Array, count: number) {
+  /** `count` is the number of bits that are set; all are the set's from then on. */
+  constructor(bits: Uint8Array, count: number, weights?: Float32Array) {
     this.bits = bits
     this.count = count
+    this.weights = weights
   }
 
   /** The set of these samples, which are distinct, in any order, and below `sampleCount`. */

@@ -1,69 +1,44 @@
 import { choose } from '../random/choose.js'
 import { type RandomKey, RandomStream } from '../random/random-stream.js'
 import type { StatisticsColumns } from '../statistics/statistics-columns.js'
-import { addBit, bitBytes, KeptSet } from './kept-set.js'
-import type { KeptSetBuilder } from './kept-set-builder.js'
+import { BitSetBuilder } from './bit-set-builder.js'
+import { drawWeighted, type WeightedDraw } from './draw-weighted.js'
+import { addBit, bitBytes } from './kept-set.js'
 import { toScoreKeys } from './score-keys.js'
 import { selectTop } from './top.js'
-import { topOfDrawn } from './top-of-drawn.js'
+
+const open = ({ seed, epoch, purpose }: RandomKey) => new RandomStream(seed, epoch, purpose)
 
 /** A builder in plain TypeScript: what the kernels must agree with bit for bit. Time linear in N for each step. */
-export class PlainKeptSetBuilder implements KeptSetBuilder {
-  readonly #statistics: StatisticsColumns
-  readonly #bits: Uint8Array
-  #count = 0
-
-  constructor(statistics: StatisticsColumns) {
-    this.#statistics = statistics
-    this.#bits = new Uint8Array(bitBytes(statistics.mean.length))
+export class PlainKeptSetBuilder extends BitSetBuilder {
+  constructor(columns: StatisticsColumns, withWeights = false) {
+    super(columns, new Uint8Array(bitBytes(columns.mean.length)), withWeights)
   }
 
-  get sampleCount(): number {
-    return this.#statistics.mean.length
-  }
-
-  addEverything(): void {
-    const { sampleCount } = this
-    this.#bits.fill(0xff, 0, sampleCount >>> 3)
-    for (let index = sampleCount & ~7; index < sampleCount; index++) addBit(this.#bits, index)
-    this.#count = sampleCount
-  }
-
-  addTop(count: number, varianceWeight: number, ties: RandomKey): void {
-    const { mean, variance } = this.#statistics
+  protected setTop(count: number, varianceWeight: number, ties: RandomKey): void {
+    const { mean, variance } = this.columns
     const c = Math.fround(varianceWeight)
     const scores = new Float32Array(mean.length)
     for (let i = 0; i < scores.length; i++) {
       scores[i] = (mean[i] as number) + Math.fround(c * (variance[i] as number))
     }
-    const top = selectTop(
-      toScoreKeys(scores, this.#statistics),
-      count,
-      new RandomStream(ties.seed, ties.epoch, ties.purpose),
-    )
-    for (let i = 0; i < top.length; i++) addBit(this.#bits, top[i] as number)
-    this.#count += count
+    const top = selectTop(toScoreKeys(scores, this.columns), count, open(ties))
+    for (let i = 0; i < top.length; i++) addBit(this.bits, top[i] as number)
   }
 
-  addDrawn(count: number, draw: RandomKey): void {
-    const drawn = choose(count, this.sampleCount - this.#count, new RandomStream(draw.seed, draw.epoch, draw.purpose))
+  protected setDrawn(rest: number, count: number, draw: RandomKey): void {
+    const drawn = choose(count, rest, open(draw))
     let index = 0
     let absent = 0
     for (let i = 0; i < count; index++) {
-      if (((this.#bits[index >>> 3] as number) >>> (index & 7)) & 1) continue
+      if (((this.bits[index >>> 3] as number) >>> (index & 7)) & 1) continue
       if (absent++ !== drawn[i]) continue
-      addBit(this.#bits, index)
+      addBit(this.bits, index)
       i++
     }
-    this.#count += count
   }
 
-  addTopOfDrawn(count: number, poolCount: number, draw: RandomKey, ties: RandomKey): void {
-    for (const index of topOfDrawn(this.#statistics, count, poolCount, draw, ties)) addBit(this.#bits, index)
-    this.#count += count
-  }
-
-  build(): KeptSet {
-    return new KeptSet(this.#bits, this.#count)
+  protected drawWeighted(sizes: Float32Array, count: number, uniformShare: number, draw: RandomKey): WeightedDraw {
+    return drawWeighted(sizes, count, uniformShare, open(draw))
   }
 }

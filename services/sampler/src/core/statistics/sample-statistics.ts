@@ -1,6 +1,7 @@
 import type { FieldViolation } from '../field-violation.js'
 import { bitBytes, type KeptSet } from '../selection/kept-set.js'
 import { type ColumnLayout, columnLayout } from './column-layout.js'
+import type { ObservedReport, OwnColumns } from './own-columns.js'
 import { StatisticsCapture } from './statistics-capture.js'
 import { allocateMemory, columnsIn, emptyColumns, type StatisticsColumns } from './statistics-columns.js'
 import type { MetricValues, ObservedCounts, StatisticsKernel } from './statistics-kernel.js'
@@ -23,6 +24,26 @@ export const defaultStatistics: StatisticsSettings = { alpha: 0.8, initial: 'fir
 export function checkStatistics({ alpha }: StatisticsSettings): FieldViolation[] {
   if (alpha <= 1 && fround(alpha) > 0) return []
   return [{ field: 'alpha', description: `alpha is ${alpha}; it must be above 0 and at most 1` }]
+}
+
+/** What becomes of a loss besides the moving statistics. */
+export interface ObservationRules {
+  /** Names of the metrics, in the order of their columns. */
+  readonly metrics: readonly string[]
+  /** Columns after those of the metrics. */
+  readonly own?: OwnColumns | undefined
+  /**
+   * The losses are means of whole batches: a sample is then taken to have a old + (1 - a) loss, where old is what it was taken to have before, and the loss itself at first.
+   * Source: BLS, CVPR 2026 (arXiv 2604.04681).
+   */
+  readonly batchLossMomentum?: number | undefined
+}
+
+/** Where a report comes from. */
+export interface ReportContext {
+  readonly epoch: number
+  /** Whether a sample was trained on, and not only scored. Absent: all were. */
+  readonly isTrained?: ((index: number) => boolean) | undefined
 }
 
 const MAX_F32 = 3.4028234663852886e38
@@ -61,10 +82,14 @@ export class SampleStatistics implements StatisticsColumns {
   readonly #alpha: number
   readonly #beta: number
   readonly #startsAtFirstLoss: boolean
+  readonly #rules: ObservationRules
+  /** Weights of the old and the new value where losses are means of batches. */
+  readonly #batchLoss: { readonly old: number; readonly new: number } | undefined
   /** Captures that are being read; what they have not read yet is copied for them before it changes. */
   #captures: readonly StatisticsCapture[] = []
 
-  constructor(sampleCount: number, settings: StatisticsSettings, metricCount = 0) {
+  constructor(sampleCount: number, settings: StatisticsSettings, rules: ObservationRules = { metrics: [] }) {
+    const metricCount = rules.metrics.length + (rules.own?.names.length ?? 0)
     this.memory = sampleCount < IN_MEMORY_FROM ? undefined : allocateMemory(sampleCount, metricCount)
     const layout = columnLayout(sampleCount, metricCount)
     const columns = this.memory ? columnsIn(this.memory, layout) : emptyColumns(sampleCount, metricCount)
@@ -80,6 +105,9 @@ export class SampleStatistics implements StatisticsColumns {
     this.#alpha = fround(settings.alpha)
     this.#beta = fround(1 - this.#alpha)
     this.#startsAtFirstLoss = settings.initial === 'first_loss'
+    this.#rules = rules
+    const momentum = rules.batchLossMomentum === undefined ? undefined : fround(rules.batchLossMomentum)
+    this.#batchLoss = momentum === undefined ? undefined : { old: momentum, new: fround(1 - momentum) }
   }
 
   get sampleCount(): number {
@@ -111,9 +139,17 @@ export class SampleStatistics implements StatisticsColumns {
    * Takes in the losses of a report: finite ones, of each sample the first of the epoch, and the finite values of metrics of samples that had none
    * before. The caller has checked that every index is below N and that all arrays have the same length.
    */
-  observeReport(indices: Uint32Array, losses: Float32Array, metrics?: readonly MetricValues[]): ObservedCounts {
+  observeReport(
+    indices: Uint32Array,
+    losses: Float32Array,
+    metrics: readonly MetricValues[] = [],
+    context: ReportContext = { epoch: 0 },
+  ): ObservedCounts {
+    const isPlain = metrics.length === 0 && !this.#rules.own && !this.#batchLoss && !context.isTrained
     const counts =
-      this.#kernel && !metrics ? this.#observeByKernel(indices, losses) : this.#observeEach(indices, losses, metrics)
+      this.#kernel && isPlain
+        ? this.#observeByKernel(indices, losses)
+        : this.#observeEach(indices, losses, metrics, context)
     this.#observedCount += counts.observations
     return counts
   }
@@ -121,8 +157,8 @@ export class SampleStatistics implements StatisticsColumns {
   /** Takes in one finite loss. The caller has checked that index < sampleCount. */
   observe(index: number, loss: number): void {
     if (this.#captures.length > 0) this.#preserveReported(index)
-    const l = fround(loss)
     const seen = this.observations[index] as number
+    const l = this.#taken(index, fround(loss))
     if (seen < MAX_COUNT) this.observations[index] = seen + 1
     this.lastLoss[index] = l
     if (seen === 0 && this.#startsAtFirstLoss) {
@@ -167,9 +203,15 @@ export class SampleStatistics implements StatisticsColumns {
     return (this.#kernel as StatisticsKernel).observe(indices, losses)
   }
 
-  #observeEach(indices: Uint32Array, losses: Float32Array, metrics?: readonly MetricValues[]): ObservedCounts {
+  #observeEach(
+    indices: Uint32Array,
+    losses: Float32Array,
+    metrics: readonly MetricValues[],
+    context: ReportContext,
+  ): ObservedCounts {
     const { observed } = this
-    const counts = { observations: 0, nonFinite: 0, repeats: 0 }
+    const own = this.#rules.own && this.#ownRule(this.#rules.own, indices, losses, metrics, context)
+    const counts = { observations: 0, nonFinite: 0, repeats: 0, scored: 0 }
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
       const loss = losses[i] as number
@@ -183,16 +225,76 @@ export class SampleStatistics implements StatisticsColumns {
       }
       if (isFiniteLoss) {
         observed[index >>> 3] = byte | bit
+        const previousLoss = this.lastLoss[index] as number
         this.observe(index, loss)
+        own?.(i, previousLoss)
         counts.observations++
+        if (context.isTrained?.(index) === false) counts.scored++
       }
-      if (!metrics) continue
       for (const { metric, values } of metrics) {
         const value = values[i] as number
         if (Number.isFinite(value)) this.observeMetric(index, metric, value)
       }
     }
     return counts
+  }
+
+  /** What the policy's own columns do with the i-th loss of a report, which has just been taken in. */
+  #ownRule(
+    own: OwnColumns,
+    indices: Uint32Array,
+    losses: Float32Array,
+    metrics: readonly MetricValues[],
+    { epoch, isTrained }: ReportContext,
+  ): (i: number, previousLoss: number) => void {
+    const names = this.#rules.metrics
+    const columns = this.metrics.slice(names.length)
+    const ofReport = own.ofReport?.(columns, this.#takenOf(indices, losses)) ?? 0
+    const valuesOf = new Map(metrics.map(({ metric, values }) => [names[metric], values]))
+    return (i, previousLoss) => {
+      const index = indices[i] as number
+      own.observe(columns, {
+        index,
+        loss: this.lastLoss[index] as number,
+        previousLoss,
+        observations: this.observations[index] as number,
+        epoch,
+        isTrained: isTrained?.(index) ?? true,
+        ofReport,
+        metric(name) {
+          const value = valuesOf.get(name)?.[i] as number | undefined
+          return Number.isFinite(value) ? (value as number) : Number.NaN
+        },
+      })
+      // As with the variance: a column holds no infinity.
+      for (const column of columns) column[index] = Math.min(Math.max(column[index] as number, -MAX_F32), MAX_F32)
+    }
+  }
+
+  /** Those of a report's losses that will be taken in. */
+  #takenOf(indices: Uint32Array, losses: Float32Array): ObservedReport {
+    const seen = new Set<number>()
+    const taken = [...indices.keys()].filter((i) => {
+      const index = indices[i] as number
+      const isTaken = Number.isFinite(losses[i]) && !this.#hasLoss(index) && !seen.has(index)
+      if (isTaken) seen.add(index)
+      return isTaken
+    })
+    return {
+      indices: Uint32Array.from(taken, (i) => indices[i] as number),
+      losses: Float32Array.from(taken, (i) => this.#taken(indices[i] as number, losses[i] as number)),
+    }
+  }
+
+  #hasLoss(index: number): boolean {
+    return (((this.observed[index >>> 3] as number) >>> (index & 7)) & 1) === 1
+  }
+
+  /** The loss that a sample is taken to have, by one that was reported. */
+  #taken(index: number, loss: number): number {
+    const weights = this.#batchLoss
+    if (!weights || this.observations[index] === 0) return loss
+    return fround(fround(weights.old * (this.lastLoss[index] as number)) + fround(weights.new * loss))
   }
 
   #preserveReported(index: number): void {

@@ -38,7 +38,7 @@ describe('StatisticsCapture', () => {
   it('reads what was there when it was made, whatever changes meanwhile', () => {
     fc.assert(
       fc.property(steps, (sequence) => {
-        const statistics = new SampleStatistics(SAMPLES, defaultStatistics, 2)
+        const statistics = new SampleStatistics(SAMPLES, defaultStatistics, { metrics: ['a', 'b'] })
         const open: { capture: StatisticsCapture; expected: object; parts: ReturnType<typeof plain>[] }[] = []
         for (const step of sequence) {
           const chosen = 'which' in step ? open[step.which % Math.max(1, open.length)] : undefined

@@ -13,6 +13,8 @@ export interface ObservedCounts {
   readonly nonFinite: number
   /** Finite losses of samples that had theirs of the epoch. */
   readonly repeats: number
+  /** Of the observations, those of samples that were only scored. */
+  readonly scored: number
 }
 
 /** Changes the statistics of many samples at once, in the memory of a run; where there is one, `SampleStatistics` leaves that to it. */

@@ -22,6 +22,8 @@ export function runFacts(runId: string, sampleCount = 10, given: Partial<RunFact
       observations: 20,
       nonFinite: 1,
       repeats: 2,
+      scored: 0,
+      samplesPlannedElsewhere: 0,
     },
     ...given,
   }

@@ -23,6 +23,11 @@ export function decodeSpec(spec: Fields): RunSpec {
       positionMultiple: spec.u32('positionMultiple'),
       nonFinite: spec.oneOf('nonFinite', ['ignore', 'reject']),
       metrics: spec.optionalTexts('metrics'),
+      weights: spec.oneOf('weights', ['off', 'on']),
+      weightCap: spec.optionalNumber('weightCap'),
+      scoreSource: spec.oneOf('scoreSource', ['loss', 'batch_loss']),
+      batchLossMomentum: spec.optionalNumber('batchLossMomentum'),
+      scoreLeftOut: spec.boolean('scoreLeftOut'),
       policy: decodePolicy(spec.object('policy')),
     })
   } catch (error) {
@@ -47,9 +52,15 @@ function decodePolicy(policy: Fields) {
   const name = policy.text('name')
   if (!isPolicyName(name)) throw new ImageError(`policy is ${JSON.stringify(name.slice(0, 40))}, which is not known`)
   const { name: _, ...defaults } = resolvePolicy(name, {}).choice
-  const settings = Object.entries(defaults).map(([key, value]) => [
-    key,
-    typeof value === 'number' ? policy.number(key) : policy.oneOf(key, ['first_loss', 'zero']),
-  ])
+  const settings = Object.entries(defaults).map(([key, value]) => [key, decodeSetting(policy, key, value)])
   return { name, settings: Object.fromEntries(settings) as Readonly<Record<string, unknown>> }
+}
+
+const TEXT_SETTINGS = { initial: ['first_loss', 'zero'], metric: ['forgetting', 'el2n', 'grand'] } as const
+
+function decodeSetting(policy: Fields, key: string, byDefault: unknown): unknown {
+  if (typeof byDefault === 'number') return policy.number(key)
+  if (typeof byDefault === 'boolean') return policy.boolean(key)
+  if (Array.isArray(byDefault)) return policy.optionalTexts(key)
+  return policy.oneOf(key, TEXT_SETTINGS[key as keyof typeof TEXT_SETTINGS])
 }

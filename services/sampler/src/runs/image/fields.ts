@@ -49,6 +49,14 @@ export class Fields {
     throw refused(name, value, 'a finite number')
   }
 
+  optionalNumber(name: string): number | undefined {
+    return this.#values.get(name) === undefined ? undefined : this.number(name)
+  }
+
+  optionalBoolean(name: string): boolean | undefined {
+    return this.#values.get(name) === undefined ? undefined : this.boolean(name)
+  }
+
   text(name: string): string {
     const value = this.#values.get(name)
     if (typeof value === 'string') return value
@@ -68,7 +76,7 @@ export class Fields {
     throw refused(name, value, 'true or false')
   }
 
-  oneOf<T extends string>(name: string, allowed: readonly T[]): T {
+  oneOf<const T extends string>(name: string, allowed: readonly T[]): T {
     const value = this.#values.get(name)
     const found = allowed.find((candidate) => candidate === value)
     if (found !== undefined) return found

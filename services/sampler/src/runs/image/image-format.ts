@@ -2,9 +2,9 @@ import type { StatisticsColumns } from '../../core/statistics/statistics-columns
 
 /*
  * The image of a run, little-endian: magic, u32 version, u32 length of the header, the header as JSON, then u32 sequences of each rank, u32 sequences of each
- * rank in the epoch before, a bit a sample for the kept set (not there where nothing was selected), a bit a sample for those that have their loss of the epoch,
+ * rank in the epoch before, a bit a sample for the kept set (not there where nothing was selected), f32 weights of the kept samples (where the run has weights), a bit a sample for those that have their loss of the epoch,
  * and the statistics in blocks of samples: a byte that is 0 for a block of which nothing is known and 1 for one whose columns follow, one after the other, then
- * those of the metrics.
+ * those of the metrics and of the policy.
  * docs/reference/storage.md describes it for readers.
  */
 export const IMAGE_MAGIC = 'KEEPSETI'

@@ -1,8 +1,10 @@
 import { ruleOfEpoch } from '../../core/plans/epoch-rule.js'
+import { countIsOwn } from '../../core/policies/registry.js'
+import { MAX_BINS } from '../../core/selection/selection-summary.js'
 import { MAX_WORLD_SIZE } from '../run.js'
 import { isRunId } from '../run-id.js'
 import type { RunSpec } from '../run-spec.js'
-import type { RunState } from '../run-state.js'
+import { type HeldSelection, MAX_SELECTIONS, type RunState } from '../run-state.js'
 import { decodeSpec } from './decode-spec.js'
 import { Fields } from './fields.js'
 import { ImageError } from './image-error.js'
@@ -75,18 +77,46 @@ function decodeState(state: Fields): RunState {
       observations: total('observations'),
       nonFinite: total('nonFinite'),
       repeats: total('repeats'),
+      scored: total('scored'),
+      samplesPlannedElsewhere: total('samplesPlannedElsewhere'),
     },
     updateTime: state.count('updateTime', MAX_TIME),
     isFinished: state.boolean('isFinished'),
     generation: state.count('generation', MAX_STEPS, 1),
     rewoundTo: state.optionalU32('rewoundTo'),
     selectionEpoch: state.count('selectionEpoch', MAX_STEPS),
+    selections: decodeSelections(state.list('selections')),
     plan: plan && {
       epoch: plan.count('epoch', MAX_STEPS - 1),
       reason: plan.oneOf('reason', ['warmup', 'selected', 'reused', 'tail']),
       worldSize: plan.count('worldSize', MAX_WORLD_SIZE, 1),
     },
   }
+}
+
+function decodeSelections(list: readonly unknown[]): HeldSelection[] {
+  if (list.length > MAX_SELECTIONS)
+    throw new ImageError(`it has ${list.length} selections, more than ${MAX_SELECTIONS}`)
+  return list.map((value, i) => {
+    const fields = Fields.of(`selections[${i}]`, value)
+    const samples = (name: string) => fields.u32(name)
+    const timesKept = fields.list('timesKept')
+    if (
+      timesKept.length > MAX_BINS ||
+      !timesKept.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
+    ) {
+      throw new ImageError(`selections[${i}].timesKept is no list of at most ${MAX_BINS} counts`)
+    }
+    return {
+      epoch: fields.count('epoch', MAX_STEPS),
+      keptCount: samples('keptCount'),
+      alwaysCount: samples('alwaysCount'),
+      neverCount: samples('neverCount'),
+      overlap: fields.optionalNumber('overlap'),
+      timesKept: timesKept as number[],
+      binWidth: fields.u32('binWidth', 1),
+    }
+  })
 }
 
 /** Throws unless the header is one that a run with these settings can come to. */
@@ -111,8 +141,9 @@ function checkTogether({ state, ranks, keptCount, spec }: ImageHeader): void {
     return
   }
   const selected = ruleOfEpoch(spec, selectionEpoch)
+  const isAsMany = selected.keptCount === keptCount || (keptCount > 0 && countIsOwn(spec.policy, selected.pruneRate))
   expect(
-    selectionEpoch < epochsPlanned && selected.reason === 'selected' && selected.keptCount === keptCount,
+    selectionEpoch < epochsPlanned && selected.reason === 'selected' && isAsMany,
     `${keptCount} samples kept in epoch ${selectionEpoch}`,
   )
 }

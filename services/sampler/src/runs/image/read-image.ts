@@ -30,7 +30,8 @@ export async function readImageBody(
   const { sampleCount } = spec
   const sequences = new Uint32Array((await reader.read(ranks * 4)).buffer)
   const previousSequences = new Uint32Array((await reader.read(previousRanks * 4)).buffer)
-  const keptSet = asSet(await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8)), keptCount, sampleCount)
+  const bits = await reader.read(keptCount === 0 ? 0 : Math.ceil(sampleCount / 8))
+  const keptSet = asSet(bits, keptCount, sampleCount, await readWeights(reader, header))
   const statistics = emptyStatistics(spec)
   statistics.resumeEpoch(await reader.read(Math.ceil(sampleCount / 8)))
   for (let start = 0; start < sampleCount; start += BLOCK_SAMPLES) await readBlock(reader, statistics, start)
@@ -64,12 +65,20 @@ function greatestOf(values: Uint16Array): number {
   return greatest
 }
 
-function asSet(bits: Uint8Array, count: number, sampleCount: number): KeptSet {
+/** The weights of the kept set, where the run has any and a selection was held. */
+async function readWeights(reader: ByteReader, { spec, keptCount }: ImageHeader): Promise<Float32Array | undefined> {
+  if (spec.weights === 'off' || keptCount === 0) return undefined
+  const weights = new Float32Array((await reader.read(4 * keptCount)).buffer)
+  if (weights.every((weight) => weight > 0 && weight < Infinity)) return weights
+  throw new ImageError(`byte ${reader.position}: a weight is not above 0 and finite`)
+}
+
+function asSet(bits: Uint8Array, count: number, sampleCount: number, weights: Float32Array | undefined): KeptSet {
   const found = countBits(bits)
   if (found !== count) throw new ImageError(`its kept set has ${found} samples instead of ${count}`)
   const after = bits.length * 8 - sampleCount
   if (after > 0 && (bits.at(-1) as number) >>> (8 - after) !== 0) {
     throw new ImageError(`its kept set has samples past the last one, ${sampleCount - 1}`)
   }
-  return new KeptSet(bits, count)
+  return new KeptSet(bits, count, weights)
 }

@@ -1,5 +1,6 @@
 import type { KeptSet } from '../../core/selection/kept-set.js'
 import type { Run } from '../run.js'
+import { columnNames } from '../run-spec.js'
 import type { RunCapture } from '../run-state.js'
 import { BlockBuffer } from './block-buffer.js'
 import { BLOCK_SAMPLES, bytesOf, IMAGE_MAGIC, IMAGE_VERSION } from './image-format.js'
@@ -19,11 +20,12 @@ export function* writeImage(capture: RunCapture): Generator<Uint8Array, void, vo
     bytesOf(sequences),
     bytesOf(previousSequences),
     bitsOf(keptSet, spec.sampleCount),
+    bytesOf(keptSet.weights ?? new Float32Array(0)),
     observed.subarray(0, Math.ceil(spec.sampleCount / 8)),
   ]) {
     yield* cut(array)
   }
-  const block = new BlockBuffer(Math.min(BLOCK_SAMPLES, spec.sampleCount), spec.metrics.length)
+  const block = new BlockBuffer(Math.min(BLOCK_SAMPLES, spec.sampleCount), columnNames(spec).length)
   for (let start = 0; start < spec.sampleCount; start += BLOCK_SAMPLES) {
     yield* cut(block.read(statistics, Math.min(BLOCK_SAMPLES, spec.sampleCount - start)))
   }

@@ -1,4 +1,4 @@
-import { makePlan } from '../make-plan.js'
+import { isChoice, makePlan } from '../make-plan.js'
 import type { Planner, RunLease } from '../ports.js'
 import type { RunEvent } from '../run-event.js'
 import type { RunListener } from '../run-listener.js'
@@ -11,7 +11,7 @@ export const inlinePlanner: Planner = { make: async (work) => makePlan(work) }
 export function plannerAfter(gate: Promise<unknown>): Planner {
   return {
     make: async (work) => {
-      if (work.kept && 'policy' in work.kept) await gate
+      if (isChoice(work.kept)) await gate
       return makePlan(work)
     },
   }

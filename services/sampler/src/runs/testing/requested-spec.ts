@@ -15,6 +15,11 @@ export function requestedSpec(given: Partial<RequestedRunSpec> = {}): RequestedR
     positionMultiple: undefined,
     nonFinite: 'ignore',
     metrics: [],
+    weights: undefined,
+    weightCap: undefined,
+    scoreSource: 'loss',
+    batchLossMomentum: undefined,
+    scoreLeftOut: undefined,
     policy: { name: 'ucb', settings: {} },
     ...given,
   }

@@ -1,4 +1,4 @@
-import { positionCount } from '../../core/plans/sharding.js'
+import { positionCount, type Sharding } from '../../core/plans/sharding.js'
 import { rankPositions } from '../../core/plans/testing/rank-positions.js'
 import type { RunOwner } from '../run-owner.js'
 
@@ -19,7 +19,7 @@ interface TrainOptions {
 
 const never = new AbortController().signal
 
-/** Plans an epoch for all ranks and reports its losses, with the metrics of the run. Returns the digest of the plan. */
+/** Plans an epoch for all ranks and reports its losses, with the metrics of the run, those of what is to be scored last. Returns the digest of the plan. */
 export async function trainEpoch(
   owner: RunOwner,
   epoch: number,
@@ -35,13 +35,17 @@ export async function trainEpoch(
     }),
   )
   if (!plan) throw new Error('no rank asked')
-  const positions = positionCount(plan.keptCount, plan.sharding)
+  const { spec } = owner.run
   for (const rank of ranks) {
-    for (let start = 0, sequence = 1; start < positions && sequence <= reports; start += batchSize, sequence++) {
-      const end = Math.min(start + batchSize, positions)
-      const indices = rankPositions(plan.order, rank, plan.sharding, start, end)
-      const losses = Float32Array.from(indices, (index) => lossOf(index, epoch))
-      const metrics = owner.run.spec.metrics.flatMap((name, place) => {
+    const batches = [
+      ...batchesOf(plan.order, rank, plan.sharding, batchSize),
+      ...(plan.scoreSharding ? batchesOf(plan.scoreOrder(), rank, plan.scoreSharding, batchSize) : []),
+    ]
+    for (const [i, indices] of batches.slice(0, reports).entries()) {
+      const sequence = i + 1
+      const each = Float32Array.from(indices, (index) => lossOf(index, epoch))
+      const losses = spec.scoreSource === 'batch_loss' ? each.subarray(0, 1) : each
+      const metrics = spec.metrics.flatMap((name, place) => {
         const values = Float32Array.from(indices, (index) => metricOf(index, epoch, place))
         return (sequence + place) % 3 === 0 ? [] : [{ name, values }]
       })
@@ -50,4 +54,11 @@ export async function trainEpoch(
     }
   }
   return plan.digest.toString('hex')
+}
+
+function batchesOf(order: Uint32Array, rank: number, sharding: Sharding, batchSize: number): Uint32Array[] {
+  const positions = positionCount(order.length, sharding)
+  return Array.from({ length: Math.ceil(positions / batchSize) }, (_, i) =>
+    rankPositions(order, rank, sharding, i * batchSize, Math.min((i + 1) * batchSize, positions)),
+  )
 }

@@ -1,4 +1,4 @@
-import type { OpenedRecord, RecordGlance, RunLease, RunStore, Snapshot } from '../../runs/ports.js'
+import type { OpenedRecord, RecordGlance, RunLease, RunSize, RunStore, Snapshot } from '../../runs/ports.js'
 import { StoreError } from '../../runs/store-error.js'
 import { MemoryLease } from './memory-lease.js'
 import { MemoryRecord } from './memory-record.js'
@@ -9,10 +9,11 @@ export interface MemoryStoreSettings {
   readonly epochStarts: number
 }
 
-/** Bytes of a sample in an image, with its share of the header; of an observation in a report; of a metric in either. */
+/** Bytes of a sample in an image, with its share of the header; of an observation in a report; of a further column in either; of a weight. */
 const IMAGE_BYTES = 16.2
 const OBSERVATION_BYTES = 8
-const METRIC_BYTES = 4
+const COLUMN_BYTES = 4
+const WEIGHT_BYTES = 4
 
 /** Keeps the records in the memory of the process: they are gone with it, but a run can leave the registry and come back. */
 export class MemoryStore implements RunStore {
@@ -32,10 +33,12 @@ export class MemoryStore implements RunStore {
    * The images that are kept and the one being saved, whose memory stays for the next, and the reports of an epoch in which every sample is observed once. Besides these there are
    * about 300 bytes for each report.
    */
-  recordBytes(sampleCount: number, metricCount: number): number {
+  recordBytes({ sampleCount, columnCount, hasWeights }: RunSize): number {
     const images = Math.max(1, this.#epochStarts) + 1
-    const metricBytes = metricCount * METRIC_BYTES
-    return Math.ceil(sampleCount * (images * (IMAGE_BYTES + metricBytes) + OBSERVATION_BYTES + metricBytes))
+    const columnBytes = columnCount * COLUMN_BYTES
+    const weightBytes = hasWeights ? WEIGHT_BYTES : 0
+    const imageBytes = IMAGE_BYTES + columnBytes + weightBytes
+    return Math.ceil(sampleCount * (images * imageBytes + OBSERVATION_BYTES + columnBytes + weightBytes))
   }
 
   async list(): Promise<string[]> {
