@@ -16,6 +16,7 @@ export interface CommandContext {
     | 'exportRun'
     | 'importRun'
     | 'streamStatistics'
+    | 'selections'
   >
   readonly streams: Streams
   /** Aborted when the user stops the command. */

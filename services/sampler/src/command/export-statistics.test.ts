@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { exportStatistics } from './export-statistics.js'
-import { fakeCommand } from './testing/fake-command.js'
+import { fakeCommand, runInfo, streamOf } from './testing/fake-command.js'
 import { chunkOf, partsOf, samples, statisticsOf } from './testing/sample-statistics.js'
 
 let folder: string
@@ -39,6 +39,15 @@ describe('exportStatistics', () => {
     await exportStatistics(statisticsCommand().context, 'demo', { output: other, format })
     expect(readFileSync(other, 'latin1')).toMatch(beginning)
     expect(stdout()).toBe('')
+  })
+
+  it('has the columns that the policy keeps beside the metrics of the run', async () => {
+    const run = runInfo({ settings: { sampleCount: 3, metrics: ['correct'] } })
+    const chunk = chunkOf(samples, 0, { correct: [1, 0, 1], forgetting_state: [3, -1, Number.NaN] })
+    const client = { streamStatistics: () => partsOf({ run, metrics: [], chunks: streamOf(chunk) }) }
+    const { context, stdout } = fakeCommand({ client })
+    await exportStatistics(context, 'demo', { output: '-' })
+    expect(stdout()).toMatch(/,kept,metric_correct,metric_forgetting_state\n0,.*,1,3\n1,.*,0,-1\n2,.*,1,\n$/)
   })
 
   it('takes CSV where the ending names no format', async () => {

@@ -20,7 +20,7 @@ export async function exportStatistics(
   const progress = new TransferProgress(streams, (samples) => `${formatCount(samples)} of ${total} samples`)
   const chunks = progress.watch(statistics.chunks, ({ means }) => means.length)
   const write = await format.load()
-  await writeOutput(write({ run: statistics.run, chunks }), options, streams, signal).catch((error: unknown) => {
+  await writeOutput(write({ ...statistics, chunks }), options, streams, signal).catch((error: unknown) => {
     throw progress.explain(error, 'start again')
   })
   if (isStandardOutput(options)) return

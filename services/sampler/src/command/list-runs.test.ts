@@ -89,6 +89,11 @@ describe('listRuns', () => {
           position_multiple: 1,
           non_finite: 'ignore',
           metrics: [],
+          weights: 'off',
+          weight_cap: null,
+          score_source: 'loss',
+          batch_loss_momentum: null,
+          score_left_out: false,
         },
         progress: {
           epochs_planned: 12,
@@ -98,10 +103,19 @@ describe('listRuns', () => {
           observations: 389_990,
           non_finite: 10,
           repeats: 0,
+          scored: 0,
+          samples_planned_elsewhere: 0,
           saving: 0.4583,
         },
       },
     ])
+  })
+
+  it('prints the settings of a policy with the names of the contract', async () => {
+    const policy = { kind: 'order_dp', poolRate: 0.7 } as const
+    const { context, stdout } = listing([runInfo({ settings: { policy } })])
+    await listRuns(context, { json: true })
+    expect(JSON.parse(stdout())[0].spec.policy).toEqual({ name: 'order_dp', pool_rate: 0.7 })
   })
 
   it('prints an empty JSON array where there is no run', async () => {

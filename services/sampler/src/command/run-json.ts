@@ -1,4 +1,5 @@
 import type { RunInfo } from '@keepset/client'
+import { policySettings } from './policy-settings.js'
 
 /** Of a command that prints text for people, or JSON for programs. */
 export interface JsonOption {
@@ -7,7 +8,6 @@ export interface JsonOption {
 
 /** A run with the names of the contract. Every key is always there; null is "not known". The seed is text: a JSON number is exact up to 2^53 only. */
 export function runToJson({ settings, progress, ...run }: RunInfo): object {
-  const { kind, ...policy } = settings.policy
   return {
     run_id: run.runId,
     state: run.state,
@@ -18,7 +18,7 @@ export function runToJson({ settings, progress, ...run }: RunInfo): object {
     update_time: run.updateTime.toISOString(),
     spec: {
       sample_count: settings.sampleCount,
-      policy: { name: kind, ...policy },
+      policy: { name: settings.policy.kind, ...Object.fromEntries(policySettings(settings.policy)) },
       prune_rate: settings.pruneRate,
       prune_rate_schedule: settings.pruneRateSchedule.map(({ fromEpoch, pruneRate }) => ({
         from_epoch: fromEpoch,
@@ -33,6 +33,11 @@ export function runToJson({ settings, progress, ...run }: RunInfo): object {
       position_multiple: settings.positionMultiple,
       non_finite: settings.nonFinite,
       metrics: settings.metrics,
+      weights: settings.weights,
+      weight_cap: settings.weightCap ?? null,
+      score_source: settings.scoreSource,
+      batch_loss_momentum: settings.batchLossMomentum ?? null,
+      score_left_out: settings.scoreLeftOut,
     },
     progress: {
       epochs_planned: progress.epochsPlanned,
@@ -42,6 +47,8 @@ export function runToJson({ settings, progress, ...run }: RunInfo): object {
       observations: progress.observations,
       non_finite: progress.nonFinite,
       repeats: progress.repeats,
+      scored: progress.scored,
+      samples_planned_elsewhere: progress.samplesPlannedElsewhere,
       saving: progress.saving,
     },
   }

@@ -16,12 +16,12 @@ describe('runRunsCommand', () => {
     expect(await run('--help')).toBe(0)
     const text = stdout()
     expect(text).toMatch(/^Usage: keepset runs /)
-    for (const name of ['list', 'show', 'export', 'import', 'delete', 'rewind', 'statistics']) {
+    for (const name of ['list', 'show', 'selections', 'export', 'import', 'delete', 'rewind', 'statistics']) {
       expect(text).toMatch(new RegExp(`^  ${name} `, 'm'))
     }
   })
 
-  it.each(['list', 'show', 'export', 'import', 'delete', 'rewind', 'statistics'])(
+  it.each(['list', 'show', 'selections', 'export', 'import', 'delete', 'rewind', 'statistics'])(
     'shows the options of %s with their defaults and variables',
     async (name) => {
       expect(await run(name, '--help')).toBe(0)
@@ -38,6 +38,7 @@ describe('runRunsCommand', () => {
     [['list', 'stray'], 'too many arguments'],
     [['show'], "missing required argument 'run'"],
     [['show', 'a', 'b'], 'too many arguments'],
+    [['selections'], "missing required argument 'run'"],
     [
       ['list', '--address', 'localhost'],
       "--address <host:port>' argument 'localhost' is invalid. It must be HOST:PORT",

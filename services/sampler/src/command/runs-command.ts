@@ -10,6 +10,7 @@ import { importRun } from './import-run.js'
 import { listRuns } from './list-runs.js'
 import { rewindRun } from './rewind-run.js'
 import { showRun } from './show-run.js'
+import { showSelections } from './show-selections.js'
 import { formats } from './statistics/formats.js'
 import { printLine, type Streams } from './streams.js'
 
@@ -106,6 +107,13 @@ function makeCommand(run: (options: ConnectionOptions, work: Work) => Promise<vo
     .argument('<run>', 'name of the run')
     .option(...json)
     .action((runId, options) => run(options, (context) => showRun(context, runId, options)))
+  add(
+    'selections',
+    'show what came of each selection: kept always, sometimes and never by then, and the overlap with the one before',
+  )
+    .argument('<run>', 'name of the run')
+    .option(...json)
+    .action((runId, options) => run(options, (context) => showSelections(context, runId, options)))
   add('export', 'write the whole state of a run, for "keepset runs import"; the run goes on meanwhile')
     .argument('<run>', 'name of the run')
     .option(...output('it'))

@@ -10,6 +10,8 @@ export type StatisticsSummary = Extract<StatisticsPart, { kind: 'summary' }>
 export interface SampleStatistics {
   /** The run at that moment. */
   readonly run: RunInfo
+  /** Names of the metrics that each chunk has: those of the run, then the columns that its policy keeps. */
+  readonly metrics: readonly string[]
   /** Every sample once, in the order of the indices. To be read once. */
   readonly chunks: AsyncIterable<StatisticsChunk>
 }
@@ -25,17 +27,23 @@ export async function readStatistics(parts: AsyncIterable<StatisticsPart>): Prom
   const iterator = parts[Symbol.asyncIterator]()
   const first = (await iterator.next()).value as StatisticsPart
   if (first.kind !== 'run') throw new Error(`the statistics begin with a ${first.kind}`)
+  let next = await iterator.next()
   const statistics: Statistics & { summary: StatisticsSummary | undefined } = {
     run: first.run,
+    metrics: next.value?.kind === 'chunk' ? Object.keys(next.value.metrics) : [],
     chunks: readChunks(),
     summary: undefined,
   }
   return statistics
 
   async function* readChunks(): AsyncGenerator<StatisticsChunk, void, void> {
-    for await (const part of { [Symbol.asyncIterator]: () => iterator }) {
-      if (part.kind === 'chunk') yield part
-      else if (part.kind === 'summary') statistics.summary = part
+    try {
+      for (; !next.done; next = await iterator.next()) {
+        if (next.value.kind === 'chunk') yield next.value
+        else if (next.value.kind === 'summary') statistics.summary = next.value
+      }
+    } finally {
+      await iterator.return?.()
     }
   }
 }

@@ -25,7 +25,7 @@ export interface SampleRow {
   [metric: MetricColumn]: number | null
 }
 
-/** The columns of every format, in this order; those of the run's metrics follow. */
+/** The columns of every format, in this order; those of the metrics follow. */
 export const columns = [
   'index',
   'mean',

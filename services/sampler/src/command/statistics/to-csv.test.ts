@@ -41,7 +41,7 @@ it('gives a chunk before it takes the next one', async () => {
   const chunks = (async function* () {
     for (; taken < 3; taken++) yield chunkOf(samples)
   })()
-  const pieces = toCsv({ run, chunks })
+  const pieces = toCsv({ run, metrics: [], chunks })
   await pieces.next()
   expect(taken).toBe(0)
   await pieces.next()

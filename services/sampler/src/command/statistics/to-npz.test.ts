@@ -53,7 +53,7 @@ it('refuses more samples than an archive can hold before it takes any', async ()
     taken = true
     yield chunkOf(samples)
   })()
-  const large = { run: { ...run, settings: { ...run.settings, sampleCount: 100_000_001 } }, chunks }
+  const large = { run: { ...run, settings: { ...run.settings, sampleCount: 100_000_001 } }, metrics: [], chunks }
   await expect(bytesOf(toNpz(large))).rejects.toThrow(
     'npz holds at most 100000000 samples and the run has 100000001: take --format parquet',
   )

@@ -17,7 +17,11 @@ const keptLength = 'sometimes'.length
  * An archive of NumPy arrays, as numpy.savez writes it, one array a column. A loss or metric that is not known is NaN, and `kept` then is ''.
  * An array stands in one piece, so all of them are held until the last sample has come: 20 bytes a sample, and 4 for each metric.
  */
-export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<Uint8Array, void, void> {
+export async function* toNpz({
+  run,
+  metrics: names,
+  chunks,
+}: SampleStatistics): AsyncGenerator<Uint8Array, void, void> {
   const { sampleCount } = run.settings
   if (sampleCount > maxSamples) {
     throw failure(`npz holds at most ${maxSamples} samples and the run has ${sampleCount}: take --format parquet`)
@@ -36,10 +40,7 @@ export async function* toNpz({ run, chunks }: SampleStatistics): AsyncGenerator<
     times_kept: ({ timesKept }) => timesKept,
     kept: ({ timesKept }) => keptTexts(timesKept, run.progress.selections),
     ...Object.fromEntries(
-      run.settings.metrics.map((metric) => [
-        metricColumn(metric),
-        ({ metrics }: StatisticsChunk) => metrics[metric] as Float32Array,
-      ]),
+      names.map((metric) => [metricColumn(metric), ({ metrics }: StatisticsChunk) => metrics[metric] as Float32Array]),
     ),
   }
 

@@ -27,8 +27,7 @@ function schemaOf(metrics: readonly string[]): SchemaElement[] {
 const rowGroupSize = 200_000
 
 /** A Parquet file, Snappy-compressed. A value that is not known is null. Holds one row group. */
-export async function* toParquet({ run, chunks }: SampleStatistics): AsyncGenerator<Uint8Array, void, void> {
-  const { metrics } = run.settings
+export async function* toParquet({ run, metrics, chunks }: SampleStatistics): AsyncGenerator<Uint8Array, void, void> {
   const bytes = new ByteWriter()
   const writer = new ParquetWriter({ writer: bytes, schema: schemaOf(metrics), createdBy: 'keepset' })
   let group: StatisticsChunk[] = []

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import type { RunInfo } from '@keepset/client'
+import type { RunInfo, Selection } from '@keepset/client'
 import type { CommandContext } from '../command-context.js'
 
 /** What a test gives instead of the sampler and of the process. */
@@ -62,6 +62,11 @@ export function runInfo(
       positionMultiple: 1,
       nonFinite: 'ignore',
       metrics: [],
+      weights: 'off',
+      weightCap: undefined,
+      scoreSource: 'loss',
+      batchLossMomentum: undefined,
+      scoreLeftOut: false,
       ...changes.settings,
     },
     progress: {
@@ -73,8 +78,25 @@ export function runInfo(
       repeats: 0,
       saving: 0.4583,
       selections: 6,
+      scored: 0,
+      samplesPlannedElsewhere: 0,
       ...changes.progress,
     },
+  }
+}
+
+/** A selection for tests, of 60,000 samples. */
+export function selection(changes: Partial<Selection> = {}): Selection {
+  return {
+    epoch: 1,
+    keptCount: 30_000,
+    alwaysCount: 12_000,
+    sometimesCount: 36_000,
+    neverCount: 12_000,
+    overlap: undefined,
+    timesKept: [30_000, 30_000],
+    binWidth: 1,
+    ...changes,
   }
 }
 

@@ -34,7 +34,7 @@ export function chunkOf(
 export function statisticsOf(chunks: readonly StatisticsChunk[], selections = 6): SampleStatistics {
   const sampleCount = chunks.reduce((sum, { means }) => sum + means.length, 0)
   const metrics = Object.keys(chunks[0]?.metrics ?? {})
-  return { run: runInfo({ settings: { sampleCount, metrics }, progress: { selections } }), chunks: streamOf(...chunks) }
+  return { run: runInfo({ settings: { sampleCount }, progress: { selections } }), metrics, chunks: streamOf(...chunks) }
 }
 
 /** The same as a sampler streams them. */
