@@ -9,8 +9,10 @@ export {
   type ClassifierOptions,
   type ClassifierState,
   createClassifier,
-  type ModelName,
+  type Scores,
 } from './models/classifier.js'
+export { COLUMN_NAMES, type ColumnName, type Columns } from './models/columns.js'
+export type { ModelName } from './models/models.js'
 export { type Checkpoint, CheckpointError, loadCheckpoint } from './training/checkpoint.js'
 export type {
   Environment,
@@ -20,7 +22,9 @@ export type {
   StartRecord,
   SummaryRecord,
 } from './training/metrics.js'
+export type { PolicyName, PolicySetting, PolicySettings } from './training/policy-settings.js'
 export { BarProgress, LineProgress } from './training/print-progress.js'
+export type { SelectionsSummary } from './training/selections-summary.js'
 export type { TrainingSettings } from './training/settings.js'
 export { StoppedError } from './training/stop.js'
 export type { Seconds } from './training/stopwatch.js'

@@ -52,7 +52,21 @@ describe('keepset train', { timeout: 120_000 }, () => {
     expect(code).toBe(1)
   })
 
-  it('prints a plain line for the run, the backend, each epoch and the end where there is no terminal; the run is over then', async () => {
+  it('says which settings the sampler does not take, with exit code 2', async () => {
+    const settings = ['--policy', 'static_score', '--policy-settings', 'metric=el2n,observe_epochs=0']
+    expect(await runCommand([...quick(), ...settings])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: .*spec\.static_score\.observe_epochs is 0; it must be from 1 to 65535.*\n$/,
+      ),
+    })
+    const tooMany = await runCommand([...quick(), '--policy', 'static_score', '--policy-settings', 'metric=el2n'])
+    expect(tooMany.stderr).toMatch(/spec\.warmup_epochs 20 and spec\.tail_epochs 0 exceed spec\.total_epochs 10/)
+    expect(tooMany.code).toBe(2)
+  })
+
+  it('prints a plain line for the run, the backend, each epoch, the selections and the end where there is no terminal; the run is over then', async () => {
     const { code, stdout } = await runCommand([...quick(), '--epochs', '2', '--run-id', 'lines'])
     expect(code).toBe(0)
     const lines = stdout.trimEnd().split('\n')
@@ -67,6 +81,7 @@ describe('keepset train', { timeout: 120_000 }, () => {
       expect.stringMatching(
         /^epoch 1 of 2 .*kept 50\.0 % \(selected\) {2}saving 25\.0 % {2}[\d,]+ images\/s {2}\d+\.\d s$/,
       ),
+      'selections: kept always 50.0 %, sometimes 0.0 %, never 50.0 %',
       expect.stringMatching(/^done: test accuracy \d+\.\d % after 2 epochs, 750 images trained, saving 25\.0 %, /),
     ])
 

@@ -35,6 +35,10 @@ export interface RecordingSampler {
   readonly address: string
   /** Indices of each epoch's plan, in training order. */
   readonly plans: ReadonlyMap<number, readonly number[]>
+  /** Weights of each epoch's plan, in the same order; none where the plan has none. */
+  readonly weights: ReadonlyMap<number, readonly number[]>
+  /** Indices of what each epoch was to score, in order. */
+  readonly scorings: ReadonlyMap<number, readonly number[]>
   readonly reports: readonly RecordedReport[]
   /** Acknowledgements that the trainer has been given. */
   readonly acknowledgedCount: number
@@ -47,11 +51,16 @@ export interface RecordingSampler {
   stop(): void
 }
 
-/** Starts one in front of the sampler at `target`, for one run. */
-export async function startRecordingSampler(target: string): Promise<RecordingSampler> {
+/** Starts one in front of the sampler at `target`, for one run, to which it adds metrics, as a policy that needs them does. */
+export async function startRecordingSampler(
+  target: string,
+  neededMetrics: readonly string[] = [],
+): Promise<RecordingSampler> {
   const runs = new RunServiceClient(target, credentials.createInsecure())
   const sampler = new SamplerServiceClient(target, credentials.createInsecure())
   const plans = new Map<number, number[]>()
+  const weights = new Map<number, number[]>()
+  const scorings = new Map<number, number[]>()
   const reports: RecordedReport[] = []
   const held: (() => void)[] = []
   let holding = false
@@ -59,11 +68,20 @@ export async function startRecordingSampler(target: string): Promise<RecordingSa
   let onReport = () => {}
 
   const planEpoch: handleServerStreamingCall<PlanEpochRequest, PlanEpochResponse> = (call) => {
+    const { epoch, scoreOnly } = call.request
     const upstream = sampler.planEpoch(call.request)
     const indices: number[] = []
-    plans.set(call.request.epoch, indices)
+    const ownWeights: number[] = []
+    if (scoreOnly) scorings.set(epoch, indices)
+    else {
+      plans.set(epoch, indices)
+      weights.set(epoch, ownWeights)
+    }
     upstream.on('data', (response: PlanEpochResponse) => {
-      if (response.part?.$case === 'chunk') indices.push(...readU32(response.part.value.sampleIndices))
+      if (response.part?.$case === 'chunk') {
+        indices.push(...readU32(response.part.value.sampleIndices))
+        ownWeights.push(...readF32(response.part.value.weights))
+      }
       call.write(response)
     })
     upstream.on('end', () => call.end())
@@ -94,16 +112,25 @@ export async function startRecordingSampler(target: string): Promise<RecordingSa
     upstream.on('error', (error) => call.emit('error', error))
   }
 
-  const unary: Partial<RunServiceServer> = {
-    createRun: ({ request }, callback) => runs.createRun(request, answer(callback)),
+  const runCalls: Partial<RunServiceServer> = {
+    createRun: ({ request }, callback) => {
+      request.spec?.metrics.push(...neededMetrics)
+      runs.createRun(request, answer(callback))
+    },
     getRun: ({ request }, callback) => runs.getRun(request, answer(callback)),
     rewindRun: ({ request }, callback) => runs.rewindRun(request, answer(callback)),
     finishRun: ({ request }, callback) => runs.finishRun(request, answer(callback)),
+    streamSelections: (call) => {
+      const upstream = runs.streamSelections(call.request)
+      upstream.on('data', (response) => call.write(response))
+      upstream.on('end', () => call.end())
+      upstream.on('error', (error) => call.emit('error', error))
+    },
   }
 
   const server = new Server()
   server.addService(SamplerServiceService, { planEpoch, streamReports } as never)
-  server.addService(RunServiceService, unary as never)
+  server.addService(RunServiceService, runCalls as never)
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
@@ -112,6 +139,8 @@ export async function startRecordingSampler(target: string): Promise<RecordingSa
   return {
     address: `127.0.0.1:${port}`,
     plans,
+    weights,
+    scorings,
     reports,
     get acknowledgedCount() {
       return acknowledgedCount
@@ -144,10 +173,15 @@ function answer<T>(callback: (error: ServiceError | null, value?: T) => void) {
 }
 
 function readReport({ epoch, sequence, sampleIndices, losses }: LossReport): RecordedReport {
-  return { epoch, sequence, indices: readU32(sampleIndices), losses: new Float32Array(new Uint8Array(losses).buffer) }
+  return { epoch, sequence, indices: readU32(sampleIndices), losses: readF32(losses) }
 }
 
 /** Packed little-endian u32, of any alignment. */
 function readU32(bytes: Uint8Array): number[] {
   return [...new Uint32Array(new Uint8Array(bytes).buffer)]
+}
+
+/** Packed little-endian f32, of any alignment. */
+function readF32(bytes: Uint8Array): Float32Array {
+  return new Float32Array(new Uint8Array(bytes).buffer)
 }

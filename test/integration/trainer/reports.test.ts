@@ -81,12 +81,13 @@ describe('what a training reports', { timeout: 60_000 }, () => {
         const key = { seed, epoch, startPosition: start }
         const batch = maker.trainBatch(Uint32Array.from(indices), key)
         const rate = learningRateAt((epoch + start / plan.length) / epochs, learningRate)
-        const losses = await twin.trainBatch(batch.images, batch.labels, rate)
+        const { losses } = await twin.trainBatch(batch.images, batch.labels, rate)
         expect(reports.shift()).toEqual({ epoch, sequence, indices, losses })
         for (const loss of losses) lossSum += loss
       }
       const tested = maker.testBatch(0, testCount)
-      const { losses, correct } = await twin.evaluate(tested.images, tested.labels)
+      const { losses, columns } = await twin.score(tested.images, tested.labels, ['correct'])
+      const correct = columns.correct?.reduce((sum, isCorrect) => sum + isCorrect, 0) ?? 0
       expect(result.epochs[epoch]?.loss).toBeCloseTo(lossSum / plan.length, 10)
       expect(result.epochs[epoch]?.testLoss).toBeCloseTo(losses.reduce((sum, loss) => sum + loss, 0) / testCount, 5)
       expect(result.epochs[epoch]?.testAccuracy).toBe(correct / testCount)

@@ -49,9 +49,10 @@ describe('train', { timeout: 120_000 }, () => {
     expect(summary.saving).toBeCloseTo(1 - summary.samplesTrained / (4 * 4_001), 12)
     expect(epochs.at(-1)?.saving).toBe(summary.saving)
 
-    const before = { train: 0, sampler: 0, evaluate: 0, total: 0 }
+    const before = { train: 0, sampler: 0, score: 0, evaluate: 0, total: 0 }
     for (const { seconds, secondsSoFar } of epochs) {
       expect(seconds.train + seconds.sampler + seconds.evaluate).toBeLessThanOrEqual(seconds.total)
+      expect(seconds.score).toBe(0)
       for (const part of ['train', 'sampler', 'evaluate', 'total'] as const) {
         expect(seconds[part]).toBeGreaterThan(0)
         expect(secondsSoFar[part]).toBeGreaterThanOrEqual(before[part] + seconds[part] - 1e-9)
@@ -81,7 +82,7 @@ describe('train', { timeout: 120_000 }, () => {
     const { start, epochs, summary } = await train(quick({ runId: 'form', epochs: 1, limit: 500, policy: 'full' }))
     const number = expect.any(Number)
     const text = expect.any(String)
-    const seconds = { train: number, sampler: number, evaluate: number, total: number }
+    const seconds = { train: number, sampler: number, score: 0, evaluate: number, total: number }
     expect(start).toEqual({
       type: 'start',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
@@ -103,13 +104,17 @@ describe('train', { timeout: 120_000 }, () => {
         testAccuracy: number,
         keptCount: 500,
         positionCount: 500,
+        scoreCount: 0,
         keptShare: 1,
         saving: 0,
         selectionEpoch: 0,
         reason: 'warmup',
+        hasWeights: false,
+        learningRateFactor: 1,
         digest: expect.stringMatching(/^[0-9a-f]{64}$/),
         imagesPerSecond: number,
         samplesTrained: 500,
+        samplesScored: 0,
         seconds,
         secondsSoFar: seconds,
       },
@@ -121,7 +126,9 @@ describe('train', { timeout: 120_000 }, () => {
       testLoss: number,
       testAccuracy: number,
       samplesTrained: 500,
+      samplesScored: 0,
       saving: 0,
+      selections: null,
       seconds,
     })
   })
@@ -160,10 +167,19 @@ describe('train', { timeout: 120_000 }, () => {
     positionMultiple: 1,
     nonFinite: 'ignore',
     metrics: [],
+    weights: 'off',
+    weightCap: undefined,
+    scoreSource: 'loss',
+    batchLossMomentum: undefined,
+    scoreLeftOut: false,
   }
   const moving = { alpha: 0.8, initial: 'first_loss' }
   const told: [options: TrainOptions, settings: object][] = [
     [{ policy: 'full' }, { policy: { kind: 'full' }, pruneRate: 0 }],
+    [
+      { policy: 'random', columns: ['grand', 'correct'] },
+      { policy: { kind: 'random' }, metrics: ['correct', 'grand'] },
+    ],
     [
       { policy: 'static_random', limit: 400 },
       { policy: { kind: 'static_random' }, sampleCount: 400 },
@@ -174,11 +190,72 @@ describe('train', { timeout: 120_000 }, () => {
     ],
     [{ policy: 'epsilon_greedy' }, { policy: { kind: 'epsilon_greedy', epsilon: 0.1, ...moving } }],
     [
-      { policy: 'epsilon_greedy', epsilon: 0.25, alpha: 0.5 },
-      { policy: { kind: 'epsilon_greedy', epsilon: 0.25, ...moving, alpha: 0.5 } },
+      { policy: 'epsilon_greedy', policySettings: { epsilon: 0.25, alpha: 0.5, initial: 'zero' } },
+      { policy: { kind: 'epsilon_greedy', epsilon: 0.25, alpha: 0.5, initial: 'zero' } },
     ],
     [{ policy: 'ucb' }, { policy: { kind: 'ucb', c: 1, ...moving } }],
-    [{ policy: 'ucb', c: 0.25, alpha: 0.5 }, { policy: { kind: 'ucb', c: 0.25, ...moving, alpha: 0.5 } }],
+    [
+      { policy: 'ucb', policySettings: { c: 0.25, alpha: 0.5 } },
+      { policy: { kind: 'ucb', c: 0.25, ...moving, alpha: 0.5 } },
+    ],
+    [{ policy: 'order_dp' }, { policy: { kind: 'order_dp' } }],
+    [{ policy: 'order_dp', policySettings: { pool_rate: 0.75 } }, { policy: { kind: 'order_dp', poolRate: 0.75 } }],
+    [
+      { policy: 'info_batch', epochs: 16 },
+      { policy: { kind: 'info_batch', r: 0.5 }, pruneRate: 0, epochs: 16, weights: 'on', tailEpochs: 2 },
+    ],
+    [
+      { policy: 'info_batch', policySettings: { r: 0.6 }, pruneRate: 0.25, weights: 'off', tailEpochs: 0 },
+      { policy: { kind: 'info_batch', r: 0.6 }, pruneRate: 0.25 },
+    ],
+    [
+      { policy: 'rs2', epochs: 40 },
+      { policy: { kind: 'rs2' }, epochs: 40 },
+    ],
+    [{ policy: 'importance' }, { policy: { kind: 'importance', exponent: 1, uniformShare: 0.1 }, weights: 'on' }],
+    [
+      { policy: 'importance', policySettings: { exponent: 2, uniform_share: 0.25 }, weightCap: 4 },
+      { policy: { kind: 'importance', exponent: 2, uniformShare: 0.25 }, weights: 'on', weightCap: 4 },
+    ],
+    [
+      { policy: 'selective_backprop', policySettings: { exponent: 3 }, weights: 'on' },
+      { policy: { kind: 'selective_backprop', exponent: 3 }, weights: 'on' },
+    ],
+    [{ policy: 'seta' }, { policy: { kind: 'seta', dropRate: 0.1, groups: 5, window: 0.9 }, pruneRate: 0 }],
+    [
+      { policy: 'seta', policySettings: { drop_rate: 0.25, groups: 4, window: 0.5 } },
+      { policy: { kind: 'seta', dropRate: 0.25, groups: 4, window: 0.5 }, pruneRate: 0 },
+    ],
+    [{ policy: 'repb' }, { policy: { kind: 'repb', rho: 0.5 }, pruneRate: 0, weights: 'on' }],
+    [
+      { policy: 'repb', policySettings: { rho: 0.25 } },
+      { policy: { kind: 'repb', rho: 0.25 }, pruneRate: 0, weights: 'on' },
+    ],
+    [
+      { policy: 'kakurenbo', policySettings: { confidence: 0.75 } },
+      { policy: { kind: 'kakurenbo', confidence: 0.75 }, metrics: ['correct', 'confidence'], scoreLeftOut: true },
+    ],
+    [
+      { policy: 'ies', policySettings: { tau: 0.25 }, scoreLeftOut: false },
+      { policy: { kind: 'ies', tau: 0.25 }, pruneRate: 0 },
+    ],
+    [{ policy: 'ies' }, { policy: { kind: 'ies', tau: 0.001 }, pruneRate: 0, scoreLeftOut: true }],
+    [
+      { policy: 'static_score', policySettings: { metric: 'grand', observe_epochs: 2 } },
+      {
+        policy: { kind: 'static_score', metric: 'grand', observeEpochs: 2, scoresFrom: [] },
+        metrics: ['grand'],
+        warmupEpochs: 2,
+      },
+    ],
+    [
+      { policy: 'random', scoreSource: 'batch_loss', scoreLeftOut: true },
+      { policy: { kind: 'random' }, scoreSource: 'batch_loss', batchLossMomentum: 0.7, scoreLeftOut: true },
+    ],
+    [
+      { policy: 'random', scoreSource: 'batch_loss', batchLossMomentum: 0.25 },
+      { policy: { kind: 'random' }, scoreSource: 'batch_loss', batchLossMomentum: 0.25 },
+    ],
     [
       {
         policy: 'random',

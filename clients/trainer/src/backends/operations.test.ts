@@ -108,6 +108,12 @@ const cases: Case[] = [
     apply: ({ ops }, [values]) => ops.mean(values as Tensor1D),
     step: LINEAR,
   },
+  {
+    name: 'mean of weight x value',
+    shapes: [[6]],
+    apply: ({ tf, ops }, [values]) => ops.mean(values as Tensor1D, tf.tensor1d([1, 2.5, 1, 4, 0.5, 3])),
+    step: LINEAR,
+  },
 ]
 
 interface Outcome {

@@ -5,6 +5,9 @@ import type { Kernels } from './kernels.js'
 /** Called with a batch's mean and unbiased variance of each channel. They are disposed when it returns. */
 export type BatchStatisticsListener = (mean: Tensor1D, variance: Tensor1D) => void
 
+/** Called, as a gradient runs back, with a dense layer's input [n, in] and the gradient towards its output [n, out]. They are disposed when it returns. */
+export type DenseGradientListener = (input: Tensor2D, gradient: Tensor2D) => void
+
 /**
  * Differentiable operations, each with a gradient of its own: tfjs-core alone brings none.
  * Images are NHWC, filters [height, width, in, out].
@@ -13,7 +16,7 @@ export type BatchStatisticsListener = (mean: Tensor1D, variance: Tensor1D) => vo
  */
 export interface Operations {
   /** x [n, in] times weights [in, out] plus bias [out]. */
-  dense(x: Tensor2D, weights: Tensor2D, bias: Tensor1D, isInput?: boolean): Tensor2D
+  dense(x: Tensor2D, weights: Tensor2D, bias: Tensor1D, isInput?: boolean, onGradient?: DenseGradientListener): Tensor2D
   /** Convolution with "same" padding and the same stride in both directions. */
   conv2d(x: Tensor4D, filter: Tensor4D, stride: number, isInput?: boolean): Tensor4D
   /** Batch norm by the batch's own statistics. */
@@ -25,7 +28,8 @@ export interface Operations {
   averagePixels(x: Tensor4D): Tensor2D
   /** Each sample's softmax cross-entropy [n]. `targets` [n, classes] is one-hot and constant. */
   crossEntropy(logits: Tensor2D, targets: Tensor2D): Tensor1D
-  mean(values: Tensor1D): Scalar
+  /** The mean of the values or, with weights [n], which are constant, of weight x value. Weights of 1 give the same bits as none. */
+  mean(values: Tensor1D, weights?: Tensor1D): Scalar
 }
 
 export function createOperations(tf: TensorFlow, kernels: Kernels): Operations {
@@ -47,7 +51,7 @@ export function createOperations(tf: TensorFlow, kernels: Kernels): Operations {
   }
 
   return {
-    dense(x, weights, bias, isInput = false) {
+    dense(x, weights, bias, isInput = false, onGradient) {
       return differentiable<Tensor2D, [Tensor2D, Tensor2D]>(
         isInput ? [weights, bias] : [x, weights, bias],
         (save) => {
@@ -55,6 +59,7 @@ export function createOperations(tf: TensorFlow, kernels: Kernels): Operations {
           return tf.add(kernels.matMul(x, weights, false, false), bias)
         },
         (dy, input, matrix) => {
+          onGradient?.(input, dy)
           const gradients = [kernels.matMul(input, dy, true, false), tf.sum(dy, 0)]
           return isInput ? gradients : [kernels.matMul(dy, matrix, false, true), ...gradients]
         },
@@ -134,11 +139,18 @@ export function createOperations(tf: TensorFlow, kernels: Kernels): Operations {
       )
     },
 
-    mean(values) {
-      return differentiable<Scalar, []>(
+    mean(values, weights) {
+      return differentiable<Scalar, Tensor[]>(
         [values],
-        () => tf.mean(values),
-        (dy) => [tf.mul(dy, tf.fill(values.shape, 1 / values.size))],
+        (save) => {
+          if (!weights) return tf.mean(values)
+          save(weights)
+          return tf.mean(tf.mul(values, weights))
+        },
+        (dy, ...saved) => {
+          const shares = tf.fill(values.shape, 1 / values.size)
+          return [tf.mul(dy, saved[0] ? tf.mul(shares, saved[0]) : shares)]
+        },
       )
     },
   }

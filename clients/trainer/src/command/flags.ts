@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { factsOf, POLICY_NAMES, readPolicySettings } from '../training/policy-settings.js'
 import { resolveTrainOptions, type TrainOptions } from '../training/train-options.js'
 
 interface Flag {
@@ -27,7 +28,13 @@ const makeFlag =
 
 const text = makeFlag((given) => given)
 const number = makeFlag((given) => (given.trim() === '' || Number.isNaN(Number(given)) ? given : Number(given)))
+const list = makeFlag((given) => given.split(','))
+const settings = makeFlag(readPolicySettings)
 const toggle = makeFlag((given) => (given === 'true' || given === 'false' ? given === 'true' : given), true)
+
+const settingsInWords = POLICY_NAMES.filter((policy) => factsOf(policy).settings.length > 0)
+  .map((policy) => `${policy}: ${factsOf(policy).settings.join(', ')}`)
+  .join('; ')
 
 const groups: Readonly<Record<string, readonly Flag[]>> = {
   'Run:': [
@@ -59,24 +66,58 @@ const groups: Readonly<Record<string, readonly Flag[]>> = {
     number('weightDecay', 'factor', 'L2 penalty on the weights, 0 to 1'),
   ],
   'Pruning:': [
-    text('policy', 'name', 'full, static_random, random, epsilon_greedy, ucb or order_dp'),
-    number('pruneRate', 'share', 'share of the images left out, 0 up to but not including 1', '0.5, and 0 for full'),
-    number('epsilon', 'share', 'epsilon_greedy: share of the kept set drawn at random, 0 to 1', '0.1'),
-    number('alpha', 'weight', 'epsilon_greedy and ucb: weight of a new loss, above 0 and at most 1', '0.8'),
-    number('c', 'weight', 'ucb: weight of the variance, 0 or more', '1'),
+    text('policy', 'name', POLICY_NAMES.join(', ')),
+    settings(
+      'policySettings',
+      'name=value,...',
+      `settings of the policy, with commas between, for example epsilon=0.2,alpha=0.5 (${settingsInWords})`,
+      "the sampler's",
+    ),
+    number(
+      'pruneRate',
+      'share',
+      'share of the images left out, 0 up to but not including 1',
+      '0.5, and 0 for full, info_batch, seta, repb and ies',
+    ),
     number(
       'selectionPeriod',
       'epochs',
       'epochs from one selection to the next',
-      'a twentieth of the epochs, at least 1',
+      "the policy's, or a twentieth of the epochs, at least 1",
     ),
-    number('warmupEpochs', 'count', 'first epochs on all images'),
-    number('tailEpochs', 'count', 'last epochs on all images'),
+    number('warmupEpochs', 'count', 'first epochs on all images', "the policy's, or 1"),
+    number('tailEpochs', 'count', 'last epochs on all images', "the policy's, or 0"),
+    text(
+      'weights',
+      'on|off',
+      'weight each loss by 1 / the probability of its image to be kept',
+      "the policy's, or off",
+    ),
+    number('weightCap', 'weight', 'greatest weight, at least 1', 'none is too large'),
+    text('scoreSource', 'source', "loss reports each image's own loss, batch_loss the mean of its batch alone"),
+    number(
+      'batchLossMomentum',
+      'weight',
+      "with batch_loss: weight of an image's old value, 0 up to but not including 1",
+      '0.7',
+    ),
+    toggle(
+      'scoreLeftOut',
+      'true|false',
+      'a forward pass over the images that an epoch left out, at its end',
+      "the policy's, or false",
+    ),
     number('positionMultiple', 'count', 'bring the length of every epoch to a multiple of this'),
     text('shardMode', 'mode', 'pad lengthens to the multiple, drop shortens'),
     text('nonFinite', 'mode', 'losses that are NaN or infinite: ignore counts them, reject ends the training'),
   ],
   'Results:': [
+    list(
+      'columns',
+      'names',
+      'report these of each sample too, with commas between: correct, confidence, el2n, grand (grand for mlp only)',
+      'what the policy needs',
+    ),
     text('metrics', 'file', 'write metrics as JSON lines, overwriting the file', 'none'),
     text('checkpoint', 'folder', 'keep a checkpoint, written at the start and after each epoch', 'none'),
     toggle(

@@ -10,6 +10,7 @@ import { Command, CommanderError } from 'commander'
 import { BackendUnavailableError } from '../backends/load-backend.js'
 import { DataError } from '../data/data-error.js'
 import { CheckpointError } from '../training/checkpoint.js'
+import { inWords } from '../training/in-words.js'
 import { BarProgress, LineProgress } from '../training/print-progress.js'
 import { StoppedError } from '../training/stop.js'
 import { train } from '../training/train.js'
@@ -80,7 +81,7 @@ function explain(error: unknown, options: TrainOptions, command: Command): { tex
   if (error instanceof OptionError) {
     const { option, value, problem } = error
     return {
-      text: `${nameAsGiven(command, option)}${value === undefined ? '' : ` ${value}`}: ${problem}`,
+      text: `${nameAsGiven(command, option)}${value === undefined ? '' : ` ${inWords(value)}`}: ${problem}`,
       code: exitCodes.usage,
     }
   }
@@ -98,6 +99,10 @@ function explain(error: unknown, options: TrainOptions, command: Command): { tex
     const cause = 'its run was taken back since, by another trainer that resumed it or by "keepset runs rewind"'
     return { text: `this training is over: ${cause} (${error.message})`, code: exitCodes.failed }
   }
-  if (error instanceof KeepsetError) return { text: error.message, code: exitCodes.failed }
+  if (error instanceof KeepsetError) {
+    // A field of the run's spec is a flag of the user's; anything else that is refused came up on the way.
+    const isSetting = error.fieldViolations.some(({ field }) => field.startsWith('spec.'))
+    return { text: error.message, code: isSetting ? exitCodes.usage : exitCodes.failed }
+  }
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), code: exitCodes.failed }
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Backend, BackendName } from '../backends/backend.js'
 import { loadBackend } from '../backends/load-backend.js'
 import { whyNoNative } from '../backends/testing/native.js'
-import { type ClassifierOptions, type ClassifierState, createClassifier, type ModelName } from './classifier.js'
+import { type ClassifierOptions, type ClassifierState, createClassifier } from './classifier.js'
+import type { ModelName } from './models.js'
 import { createRandomValues } from './random-values.js'
 
 const models: ModelName[] = ['mlp', 'cnn', 'resnet8']
@@ -46,10 +47,10 @@ async function train(
   const losses: Float32Array[] = []
   for (let step = 0; step < steps; step++) {
     const { images, labels } = createBatch(options.inputShape, step)
-    losses.push(await classifier.trainBatch(images, labels, rate))
+    losses.push((await classifier.trainBatch(images, labels, rate)).losses)
   }
   const { images, labels } = createBatch(options.inputShape, 99)
-  losses.push((await classifier.evaluate(images, labels)).losses)
+  losses.push((await classifier.score(images, labels)).losses)
   classifier.dispose()
   return losses
 }
@@ -86,7 +87,8 @@ describe.each(backends)('createClassifier on the %s backend', (name, reasonToSki
       await classifier.trainBatch(images, labels, 0.02)
     }
     const { images, labels } = createBatch(options.inputShape, 99, 100)
-    expect((await classifier.evaluate(images, labels)).correct).toBeGreaterThan(90)
+    const { correct } = (await classifier.score(images, labels, ['correct'])).columns
+    expect(correct?.reduce((sum, isCorrect) => sum + isCorrect, 0)).toBeGreaterThan(90)
     classifier.dispose()
   })
 
@@ -99,10 +101,10 @@ describe.each(backends)('createClassifier on the %s backend', (name, reasonToSki
     const classifier = createClassifier(backend, options)
     const created = tf.memory().numTensors
     for (let step = 0; step < 3; step++) {
-      await classifier.trainBatch(images, labels, 0.01)
+      await classifier.trainBatch(images, labels, 0.01, step > 0 ? ['el2n'] : [])
       expect(tf.memory().numTensors).toBe(created)
     }
-    await classifier.evaluate(images, labels)
+    await classifier.score(images, labels, ['correct'])
     classifier.setState(await classifier.getState())
     expect(tf.memory().numTensors).toBe(created)
     classifier.dispose()
@@ -132,35 +134,120 @@ describe.each(backends)('createClassifier on the %s backend', (name, reasonToSki
     resumed.dispose()
   })
 
-  it.skipIf(reasonToSkip)('trains on a copy of the images and labels', async () => {
+  it.skipIf(reasonToSkip)('goes by the mean of weight x loss, also where batch norm mixes the samples', async () => {
+    const backend = await loadBackend(name)
+    const options = { ...optionsFor('cnn'), momentum: 0, weightDecay: 0 }
+    const { images, labels } = createBatch(options.inputShape, 1)
+    /** What a step at rate 1 moves the parameters by: the gradient of the mean. */
+    const step = async (weightOf: Readonly<Record<number, number>>) => {
+      const classifier = createClassifier(backend, options)
+      const before = await classifier.getState()
+      const weights = Float32Array.from(labels, (_, index) => weightOf[index] ?? 1)
+      const { losses } = await classifier.trainBatch(images, labels, 1, [], weights)
+      const after = await classifier.getState()
+      classifier.dispose()
+      const parameters = Object.keys(before).filter((entry) => !/(velocity|mean|variance)$/.test(entry))
+      const moved = parameters.flatMap((entry) =>
+        Array.from(after[entry]?.values ?? [], (value, i) => value - (before[entry]?.values[i] ?? Number.NaN)),
+      )
+      return { losses, moved }
+    }
+    const plain = await step({})
+    const [first, second, both] = [await step({ 2: 4 }), await step({ 9: 7 }), await step({ 2: 4, 9: 7 })]
+    expect(both.losses).toEqual(plain.losses)
+    // The gradient is linear in the weights.
+    const expected = plain.moved.map((value, i) => (first.moved[i] ?? 0) + (second.moved[i] ?? 0) - value)
+    const largest = (values: number[]) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    const change = largest(expected.map((value, i) => value - (plain.moved[i] ?? 0)))
+    expect(change).toBeGreaterThan(0.1 * largest(plain.moved))
+    expect(largest(expected.map((value, i) => value - (both.moved[i] ?? Number.NaN)))).toBeLessThan(1e-3 * change)
+  })
+
+  it.skipIf(reasonToSkip)('with weights steps as with each sample as often as its weight says', async () => {
+    const backend = await loadBackend(name)
+    const options = { ...optionsFor('mlp'), momentum: 0, weightDecay: 0 }
+    const { images, labels } = createBatch(options.inputShape, 1)
+    const imageSize = images.length / labels.length
+    const weights = Float32Array.from({ length: BATCH }, (_, index) => 1 + (index % 3))
+    const copies = Array.from(weights).flatMap((weight, index) => Array<number>(weight).fill(index))
+    const repeated = Float32Array.from(
+      copies.flatMap((index) => Array.from(images.subarray(index * imageSize, (index + 1) * imageSize))),
+    )
+    const classifier = createClassifier(backend, options)
+    const twin = createClassifier(backend, options)
+    const before = await classifier.getState()
+    await classifier.trainBatch(images, labels, 0.5, [], weights)
+    // The mean of the copies is over more of them: the rate makes up for it.
+    const rate = (0.5 * copies.length) / BATCH
+    await twin.trainBatch(
+      repeated,
+      Uint8Array.from(copies, (index) => labels[index] as number),
+      rate,
+    )
+    const [after, expected] = [await classifier.getState(), await twin.getState()]
+    for (const [entry, { values }] of Object.entries(expected)) {
+      if (entry.endsWith('/velocity')) continue
+      const largest = values.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - (before[entry]?.values[i] ?? 0))),
+        0,
+      )
+      const distance = values.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - (after[entry]?.values[i] ?? Number.NaN))),
+        0,
+      )
+      expect(distance, entry).toBeLessThan(1e-4 * largest)
+    }
+    classifier.dispose()
+    twin.dispose()
+  })
+
+  it.skipIf(reasonToSkip)('takes weights of 1 for none, bit for bit, and leaves no tensors', async () => {
+    const backend = await loadBackend(name)
+    const options = optionsFor('cnn')
+    const { images, labels } = createBatch(options.inputShape, 1)
+    const classifier = createClassifier(backend, options)
+    const twin = createClassifier(backend, options)
+    const { numTensors } = backend.tf.memory()
+    for (let step = 0; step < 2; step++) {
+      await classifier.trainBatch(images, labels, 0.1, ['el2n'], new Float32Array(BATCH).fill(1))
+      await twin.trainBatch(images, labels, 0.1)
+      expect(backend.tf.memory().numTensors).toBe(numTensors)
+    }
+    expect(digest(await classifier.getState())).toBe(digest(await twin.getState()))
+    classifier.dispose()
+    twin.dispose()
+  })
+
+  it.skipIf(reasonToSkip)('trains on a copy of the images, labels and weights', async () => {
     const backend = await loadBackend(name)
     const options = optionsFor('mlp')
     const { images, labels } = createBatch(options.inputShape, 1)
     const classifier = createClassifier(backend, options)
     const twin = createClassifier(backend, options)
-    const expected = await twin.trainBatch(images, labels, 0.1)
-    const training = classifier.trainBatch(images, labels, 0.1)
+    const weights = Float32Array.from(labels, (label) => 1 + label)
+    const expected = await twin.trainBatch(images, labels, 0.1, [], weights)
+    const training = classifier.trainBatch(images, labels, 0.1, [], weights)
     images.fill(0)
     labels.fill(0)
+    weights.fill(9)
     expect(await training).toEqual(expected)
     expect(digest(await classifier.getState())).toBe(digest(await twin.getState()))
     twin.dispose()
     classifier.dispose()
   })
 
-  it.skipIf(reasonToSkip)('evaluates more images than one forward pass takes, without changing anything', async () => {
+  it.skipIf(reasonToSkip)('scores more images than one pass takes, without changing anything', async () => {
     const backend = await loadBackend(name)
     const options = optionsFor('cnn')
     const classifier = createClassifier(backend, options)
     const before = digest(await classifier.getState())
     const { images, labels } = createBatch(options.inputShape, 3, 260)
-    const whole = await classifier.evaluate(images, labels)
-    const last = await classifier.evaluate(images.subarray(250 * 784), labels.subarray(250))
+    const whole = await classifier.score(images, labels)
+    const last = await classifier.score(images.subarray(250 * 784), labels.subarray(250))
     expect(whole.losses).toHaveLength(260)
     expect(
       Math.max(...last.losses.map((loss, index) => Math.abs(loss - (whole.losses[250 + index] as number)))),
     ).toBeLessThan(1e-5)
-    expect(whole.correct).toBeGreaterThanOrEqual(last.correct)
     expect(digest(await classifier.getState())).toBe(before)
     classifier.dispose()
   })
@@ -210,10 +297,18 @@ describe('bad input', () => {
         0.1,
       ),
     ).rejects.toThrow('labels must be below 4, got 4')
-    await expect(classifier.evaluate(new Float32Array(0), new Uint8Array(0))).rejects.toThrow('at least one sample')
+    await expect(classifier.score(new Float32Array(0), new Uint8Array(0))).rejects.toThrow('at least one sample')
     await expect(classifier.trainBatch(images, labels, Number.NaN)).rejects.toThrow(
       'learningRate must be a finite number',
     )
+    for (const [weights, message] of [
+      [new Float32Array(15).fill(1), '16 labels need as many weights, got 15'],
+      [new Float32Array(16).fill(1).fill(0, 3, 4), 'weights must be finite numbers above 0, got 0'],
+      [new Float32Array(16).fill(1).fill(Number.NaN, 3, 4), 'above 0, got NaN'],
+      [new Float32Array(16).fill(Number.POSITIVE_INFINITY), 'above 0, got Infinity'],
+    ] as const) {
+      await expect(classifier.trainBatch(images, labels, 0.1, [], weights)).rejects.toThrow(message)
+    }
     expect(digest(await classifier.getState())).toBe(before)
     classifier.dispose()
   })

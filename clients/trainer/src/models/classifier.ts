@@ -1,17 +1,14 @@
-import type { Tensor1D, Tensor2D, Tensor4D, Variable } from '@tensorflow/tfjs-core'
+import type { NamedTensorMap, Tensor1D, Tensor2D, Tensor4D, Variable } from '@tensorflow/tfjs-core'
 import type { Backend } from '../backends/backend.js'
-import { createCnn } from './cnn.js'
-import { createMlp } from './mlp.js'
+import type { ColumnName, Columns } from './columns.js'
+import { MODELS, type ModelName, whyNoColumn } from './models.js'
 import { type Model, Network } from './network.js'
-import { createResnet8 } from './resnet8.js'
+import { type ProbabilityColumnName, probabilityColumns } from './probability-columns.js'
+import { SampleGradientNorms } from './sample-gradient-norms.js'
 import { Sgd } from './sgd.js'
 
-/** Images that one forward pass of `evaluate` takes: bounds the memory, whatever the caller hands over. */
-const EVALUATION_BATCH = 250
-
-const MODELS = { mlp: createMlp, cnn: createCnn, resnet8: createResnet8 }
-
-export type ModelName = keyof typeof MODELS
+/** Images that one pass of `score` takes: bounds the memory, whatever the caller hands over. */
+const SCORING_BATCH = 250
 
 export interface ClassifierOptions {
   readonly model: ModelName
@@ -31,23 +28,40 @@ export interface ClassifierState {
   readonly [name: string]: { readonly shape: readonly number[]; readonly values: Float32Array }
 }
 
+/** What a pass tells of each sample of a batch. */
+export interface Scores {
+  /** Cross-entropies (natural logarithm), not reduced. */
+  readonly losses: Float32Array
+  /** The columns that were asked for, each as long as the losses. */
+  readonly columns: Columns
+}
+
 export interface Classifier {
   /** How many numbers the optimiser trains. */
   readonly parameterCount: number
   /**
-   * One optimiser step on the batch's mean loss. The arrays may be used again as soon as the call has returned its promise.
+   * One optimiser step on the batch's mean loss, or on the mean of weight x loss. The arrays may be used again as soon as the call has returned its promise.
    *
    * @param images n * height * width * channels numbers, NHWC.
    * @param labels n class indices.
-   * @returns each sample's cross-entropy (natural logarithm), not reduced, before the step.
-   * @throws RangeError if the sizes do not fit each other, a label is not below `classes`, or the rate is no finite number.
+   * @param columns what to tell of each sample beside its loss; none by default, at no cost.
+   * @param weights n finite numbers above 0; all 1 by default. Losses and columns are told without them.
+   * @returns losses and columns before the step, from the pass that the step is made of.
+   * @throws RangeError if the sizes do not fit each other, a label is not below `classes`, a weight is out of its range, the rate is no finite
+   * number, or the model does not have a column; nothing is changed then.
    */
-  trainBatch(images: Float32Array, labels: Uint8Array, learningRate: number): Promise<Float32Array>
+  trainBatch(
+    images: Float32Array,
+    labels: Uint8Array,
+    learningRate: number,
+    columns?: readonly ColumnName[],
+    weights?: Float32Array,
+  ): Promise<Scores>
   /**
-   * A forward pass without training, over any number of images. Arguments and errors as above, but the arrays must stay
-   * as they are until the promise is settled.
+   * A pass without training, over any number of images: batch norm goes by its running statistics, and nothing is changed. Arguments and errors
+   * as above, but the arrays must stay as they are until the promise is settled. Costs a forward pass, and for `grand` a backward one too.
    */
-  evaluate(images: Float32Array, labels: Uint8Array): Promise<{ losses: Float32Array; correct: number }>
+  score(images: Float32Array, labels: Uint8Array, columns?: readonly ColumnName[]): Promise<Scores>
   getState(): Promise<ClassifierState>
   /** @throws Error that names the entry which is missing, unknown or of another shape; nothing is changed then. */
   setState(state: ClassifierState): void
@@ -57,6 +71,14 @@ export interface Classifier {
 
 export function createClassifier(backend: Backend, options: ClassifierOptions): Classifier {
   return new NetworkClassifier(backend, options)
+}
+
+/** What a pass leaves on the backend, to be read. */
+interface Outputs {
+  readonly losses: Tensor1D
+  /** For the columns that follow from them. */
+  readonly logits: Tensor2D | undefined
+  readonly gradientNorms: Tensor1D | undefined
 }
 
 class NetworkClassifier implements Classifier {
@@ -73,60 +95,101 @@ class NetworkClassifier implements Classifier {
     this.#backend = backend
     this.#options = options
     this.#network = new Network(backend, seed)
-    this.#model = MODELS[model](this.#network, inputShape, classes)
+    this.#model = MODELS[model].create(this.#network, inputShape, classes)
     this.#optimiser = new Sgd(backend.tf, this.#network.parameters, { momentum, weightDecay })
     this.parameterCount = [...this.#network.parameters.values()].reduce((sum, { size }) => sum + size, 0)
   }
 
-  async trainBatch(images: Float32Array, labels: Uint8Array, learningRate: number): Promise<Float32Array> {
+  async trainBatch(
+    images: Float32Array,
+    labels: Uint8Array,
+    learningRate: number,
+    columns: readonly ColumnName[] = [],
+    weights?: Float32Array,
+  ): Promise<Scores> {
     if (!Number.isFinite(learningRate))
       throw new RangeError(`learningRate must be a finite number, got ${learningRate}`)
-    this.#checkBatch(images, labels)
-    const { tf, ops } = this.#backend
-    const losses = tf.tidy(() => {
-      const [x, targets] = this.#createInputs(images, labels)
-      let batchLosses = tf.tensor1d([])
-      const { grads } = tf.variableGrads(() => {
-        batchLosses = tf.keep(ops.crossEntropy(this.#model(x, true), targets))
-        return ops.mean(batchLosses)
-      }, [...this.#network.parameters.values()])
-      this.#optimiser.step(grads, learningRate)
-      return batchLosses
+    this.#checkBatch(images, labels, columns)
+    if (weights) checkWeights(weights, labels.length)
+    const outputs = this.#backend.tf.tidy(() => {
+      const { gradients, ...rest } = this.#differentiate(images, labels, columns, true, weights)
+      this.#optimiser.step(gradients, learningRate)
+      return rest
     })
-    try {
-      return await losses.data<'float32'>()
-    } finally {
-      losses.dispose()
-    }
+    return this.#read(outputs, labels.slice(), columns)
   }
 
-  async evaluate(images: Float32Array, labels: Uint8Array): Promise<{ losses: Float32Array; correct: number }> {
-    this.#checkBatch(images, labels)
+  async score(images: Float32Array, labels: Uint8Array, columns: readonly ColumnName[] = []): Promise<Scores> {
+    this.#checkBatch(images, labels, columns)
     const imageSize = images.length / labels.length
-    const losses = new Float32Array(labels.length)
-    let correct = 0
-    for (let start = 0; start < labels.length; start += EVALUATION_BATCH) {
-      const batchLabels = labels.subarray(start, start + EVALUATION_BATCH)
-      const batchImages = images.subarray(start * imageSize, (start + EVALUATION_BATCH) * imageSize)
-      const [batchLosses, classes] = await this.#predict(batchImages, batchLabels)
-      losses.set(batchLosses, start)
-      correct += batchLabels.reduce((count, label, index) => count + Number(label === classes[index]), 0)
+    const makeColumn = () => new Float32Array(labels.length)
+    const whole = { losses: makeColumn(), columns: Object.fromEntries(columns.map((name) => [name, makeColumn()])) }
+    for (let start = 0; start < labels.length; start += SCORING_BATCH) {
+      const partLabels = labels.subarray(start, start + SCORING_BATCH)
+      const partImages = images.subarray(start * imageSize, (start + SCORING_BATCH) * imageSize)
+      const part = await this.#read(this.#pass(partImages, partLabels, columns), partLabels, columns)
+      whole.losses.set(part.losses, start)
+      for (const [name, values] of Object.entries(part.columns)) whole.columns[name]?.set(values, start)
     }
-    return { losses, correct }
+    return whole
   }
 
-  /** Each sample's loss, and the class to which the model gives the highest probability. */
-  async #predict(images: Float32Array, labels: Uint8Array): Promise<[Float32Array, Int32Array]> {
+  /** A pass without training. */
+  #pass(images: Float32Array, labels: Uint8Array, columns: readonly ColumnName[]): Outputs {
     const { tf, ops } = this.#backend
-    const [losses, classes] = tf.tidy(() => {
+    return tf.tidy(() => {
+      if (columns.includes('grand')) {
+        const { gradients, ...outputs } = this.#differentiate(images, labels, columns, false)
+        return outputs
+      }
       const [x, targets] = this.#createInputs(images, labels)
-      const logits = this.#model(x, false)
-      return [ops.crossEntropy(logits, targets), tf.argMax<Tensor1D>(logits, 1)] as [Tensor1D, Tensor1D]
+      const logits = this.#model(x, { training: false })
+      const losses = ops.crossEntropy(logits, targets)
+      return { losses, logits: needLogits(columns) ? logits : undefined, gradientNorms: undefined }
     })
+  }
+
+  /** A pass and the gradients of the mean of weight x loss, by the variables' own names. Called in a tidy scope, which disposes the gradients. */
+  #differentiate(
+    images: Float32Array,
+    labels: Uint8Array,
+    columns: readonly ColumnName[],
+    training: boolean,
+    weights?: Float32Array,
+  ): Outputs & { readonly gradients: NamedTensorMap } {
+    const { tf, ops } = this.#backend
+    const [x, targets] = this.#createInputs(images, labels)
+    const factors = weights && tf.tensor1d(weights.slice())
+    const norms = columns.includes('grand') ? new SampleGradientNorms(tf, factors) : undefined
+    let losses = tf.tensor1d([])
+    let logits: Tensor2D | undefined
+    const { grads } = tf.variableGrads(() => {
+      const output = this.#model(x, { training, onDenseGradient: norms?.add })
+      losses = tf.keep(ops.crossEntropy(output, targets))
+      if (needLogits(columns)) logits = tf.keep(output)
+      return ops.mean(losses, factors)
+    }, [...this.#network.parameters.values()])
+    return { gradients: grads, losses, logits, gradientNorms: norms?.take() }
+  }
+
+  /** Reads the outputs of a pass, all at once, and frees them. */
+  async #read(outputs: Outputs, labels: Uint8Array, columns: readonly ColumnName[]): Promise<Scores> {
+    const { losses, logits, gradientNorms } = outputs
     try {
-      return [await losses.data<'float32'>(), await classes.data<'int32'>()]
+      const [lossValues, logitValues, grand] = await Promise.all([
+        losses.data<'float32'>(),
+        logits?.data<'float32'>(),
+        gradientNorms?.data<'float32'>(),
+      ])
+      return {
+        losses: lossValues,
+        columns: {
+          ...(logitValues && probabilityColumns(logitValues, labels, columns.filter(isOfProbabilities))),
+          ...(grand && { grand }),
+        },
+      }
     } finally {
-      tf.dispose([losses, classes])
+      this.#backend.tf.dispose([losses, logits, gradientNorms])
     }
   }
 
@@ -169,8 +232,12 @@ class NetworkClassifier implements Classifier {
     return new Map([...this.#network.parameters, ...velocities, ...this.#network.statistics])
   }
 
-  #checkBatch(images: Float32Array, labels: Uint8Array): void {
-    const { inputShape, classes } = this.#options
+  #checkBatch(images: Float32Array, labels: Uint8Array, columns: readonly ColumnName[]): void {
+    const { model, inputShape, classes } = this.#options
+    for (const column of columns) {
+      const problem = whyNoColumn(model, column)
+      if (problem !== undefined) throw new RangeError(problem)
+    }
     const imageSize = inputShape[0] * inputShape[1] * inputShape[2]
     if (labels.length === 0) throw new RangeError('a batch must have at least one sample, got 0 labels')
     if (images.length !== labels.length * imageSize) {
@@ -191,6 +258,20 @@ class NetworkClassifier implements Classifier {
     })
     return [tf.tensor4d(images.slice(), [labels.length, ...inputShape]), tf.tensor2d(targets, [labels.length, classes])]
   }
+}
+
+function isOfProbabilities(column: ColumnName): column is ProbabilityColumnName {
+  return column !== 'grand'
+}
+
+function needLogits(columns: readonly ColumnName[]): boolean {
+  return columns.some(isOfProbabilities)
+}
+
+function checkWeights(weights: Float32Array, count: number): void {
+  if (weights.length !== count) throw new RangeError(`${count} labels need as many weights, got ${weights.length}`)
+  const wrong = weights.find((weight) => !(weight > 0 && Number.isFinite(weight)))
+  if (wrong !== undefined) throw new RangeError(`weights must be finite numbers above 0, got ${wrong}`)
 }
 
 function checkOptions({ model, inputShape, classes, seed, momentum = 0, weightDecay = 0 }: ClassifierOptions): void {

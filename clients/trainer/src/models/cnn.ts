@@ -10,8 +10,8 @@ export function createCnn(network: Network, [, , channels]: readonly [number, nu
     network.convBlock('block4', 64, 64),
   ]
   const output = network.dense('output', 64, classes)
-  return (images, training) => {
-    const features = blocks.reduce((x, block) => block(x, training), images)
-    return output(ops.averagePixels(features), training)
+  return (images, pass) => {
+    const features = blocks.reduce((x, block) => block(x, pass), images)
+    return output(ops.averagePixels(features), pass)
   }
 }

@@ -8,8 +8,8 @@ export function createMlp(network: Network, inputShape: readonly [number, number
   const first = network.dense('hidden1', pixels, 256, true)
   const second = network.dense('hidden2', 256, 128)
   const output = network.dense('output', 128, classes)
-  return (images, training) => {
+  return (images, pass) => {
     const x = tf.reshape(images, [-1, pixels]) as Tensor2D
-    return output(ops.relu(second(ops.relu(first(x, training)), training)), training)
+    return output(ops.relu(second(ops.relu(first(x, pass)), pass)), pass)
   }
 }

@@ -22,7 +22,7 @@ describe.each(backends)('Network on the %s backend', (name, reasonToSkip) => {
       network.parameters.get('norm/beta')?.assign(tf.tensor1d([0.25, -2]))
       // Two images of one row of two pixels. First channel: mean 4, unbiased variance 20 / 3. Second: mean -10, variance 8 / 3.
       const images: Tensor4D = tf.tensor4d([1, -12, 3, -10, 5, -10, 7, -8], [2, 1, 2, 2])
-      norm(images, true)
+      norm(images, { training: true })
       const running = { mean: [0.4, -1], variance: [0.9 + 2 / 3, 0.9 + 0.8 / 3] }
       const expected = [1, -12, 3, -10, 5, -10, 7, -8].map((x, index) => {
         const channel = index % 2
@@ -30,7 +30,7 @@ describe.each(backends)('Network on the %s backend', (name, reasonToSkip) => {
         const [mean, variance] = [running.mean[channel] as number, running.variance[channel] as number]
         return (gamma * (x - mean)) / Math.sqrt(variance + 1e-3) + beta
       })
-      const got = await norm(images, false).data()
+      const got = await norm(images, { training: false }).data()
       expect(got).toHaveLength(expected.length)
       for (const [index, value] of expected.entries()) expect(got[index]).toBeCloseTo(value, 4)
       network.dispose()

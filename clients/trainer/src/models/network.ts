@@ -1,12 +1,21 @@
 import type { Tensor1D, Tensor2D, Tensor4D, Variable } from '@tensorflow/tfjs-core'
 import type { Backend } from '../backends/backend.js'
 import { BATCH_NORM_EPSILON } from '../backends/kernels.js'
+import type { DenseGradientListener } from '../backends/operations.js'
 import { createRandomValues } from './random-values.js'
 
 /** How far the running statistics of batch norm move towards those of each batch. */
 const STATISTICS_RATE = 0.1
 
-export type Layer<X, Y> = (x: X, training: boolean) => Y
+/** One way through a model. */
+export interface Pass {
+  /** Whether batch norm goes by the batch's own statistics, which the running ones then follow. */
+  readonly training: boolean
+  /** Is told of each dense layer, as a gradient runs back. */
+  readonly onDenseGradient?: DenseGradientListener | undefined
+}
+
+export type Layer<X, Y> = (x: X, pass: Pass) => Y
 
 /** From images [n, height, width, channels] to logits [n, classes]. */
 export type Model = Layer<Tensor4D, Tensor2D>
@@ -30,7 +39,7 @@ export class Network {
     const { ops } = this.backend
     const weights = this.#weights(`${name}/weights`, [inputs, outputs], inputs)
     const bias = this.#constant(this.parameters, `${name}/bias`, outputs, 0)
-    return (x) => ops.dense(x, weights as Tensor2D, bias, isInput)
+    return (x, { onDenseGradient }) => ops.dense(x, weights as Tensor2D, bias, isInput, onDenseGradient)
   }
 
   /** A square convolution without a bias, for batch norm to follow; "same" padding. */
@@ -56,7 +65,7 @@ export class Network {
     const variance = this.#constant(this.statistics, `${name}/variance`, channels, 1)
     const follow = (running: Variable, value: Tensor1D) =>
       running.assign(tf.add(tf.mul(running, 1 - STATISTICS_RATE), tf.mul(value, STATISTICS_RATE)))
-    return (x, training) => {
+    return (x, { training }) => {
       if (training) {
         return ops.batchNorm(x, gamma, beta, (batchMean, batchVariance) => {
           follow(mean, batchMean)
@@ -72,7 +81,7 @@ export class Network {
   convBlock(name: string, inputs: number, outputs: number, stride = 1, isInput = false): Layer<Tensor4D, Tensor4D> {
     const conv = this.conv(`${name}/conv`, 3, inputs, outputs, stride, isInput)
     const norm = this.batchNorm(`${name}/norm`, outputs)
-    return (x, training) => this.backend.ops.relu(norm(conv(x, training), training))
+    return (x, pass) => this.backend.ops.relu(norm(conv(x, pass), pass))
   }
 
   /** He initialisation (arXiv 1502.01852), uniform: the variance is 2 / fanIn. */

@@ -17,7 +17,7 @@ function createResidualBlock(
   const shortcut: Layer<Tensor4D, Tensor4D> = sameShape
     ? (x) => x
     : network.conv(`${name}/shortcut/conv`, 1, inputs, outputs, stride)
-  return (x, training) => ops.relu(ops.add(norm(second(first(x, training), training), training), shortcut(x, training)))
+  return (x, pass) => ops.relu(ops.add(norm(second(first(x, pass), pass), pass), shortcut(x, pass)))
 }
 
 /** The residual network of the MLPerf Tiny benchmark (arXiv 2106.07597): three blocks, 16, 32 and 64 channels wide. */
@@ -34,8 +34,8 @@ export function createResnet8(
     createResidualBlock(network, 'block3', 32, 64, 2),
   ]
   const output = network.dense('output', 64, classes)
-  return (images, training) => {
-    const features = blocks.reduce((x, block) => block(x, training), images)
-    return output(ops.averagePixels(features), training)
+  return (images, pass) => {
+    const features = blocks.reduce((x, block) => block(x, pass), images)
+    return output(ops.averagePixels(features), pass)
   }
 }

@@ -75,7 +75,7 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     saveCheckpoint(directory, makeCheckpoint(3))
     vi.mocked(writeFileSync).mockImplementationOnce((file, data) => {
       const bytes = data as Uint8Array
-      writeSync(file as number, bytes, 0, bytes.length / 2)
+      writeSync(file as number, bytes, 0, Math.floor(bytes.length / 2))
       throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
     })
     expect(() => saveCheckpoint(directory, makeCheckpoint(4))).toThrow('no space left')
@@ -149,11 +149,32 @@ describe('openCheckpoint', () => {
 
   it('names every setting that differs, with both values', () => {
     saveCheckpoint(directory, makeCheckpoint(3))
-    const resume = () => open({ resume: true, runId: 'other', epochs: 20, learningRate: 0.2, alpha: 0.5 })
+    const resume = () =>
+      open({
+        resume: true,
+        runId: 'other',
+        epochs: 20,
+        learningRate: 0.2,
+        policySettings: { alpha: 0.5, c: 2 },
+        columns: ['el2n', 'correct'],
+      })
     expect(resume).toThrow(CheckpointError)
     expect(resume).toThrow(
       'runId (some-run in the checkpoint, other now), epochs (10 in the checkpoint, 20 now), ' +
-        'learningRate (0.05 in the checkpoint, 0.2 now), alpha (unset in the checkpoint, 0.5 now)',
+        'learningRate (0.05 in the checkpoint, 0.2 now), policySettings (unset in the checkpoint, c=2,alpha=0.5 now), ' +
+        'columns (unset in the checkpoint, correct,el2n now)',
+    )
+  })
+
+  it('takes settings of the policy in any order for the same', () => {
+    const folder = join(directory, 'ordered')
+    const options = { checkpoint: folder, policySettings: { alpha: 0.5, c: 2 } }
+    const resolved = resolveTrainOptions(options)
+    open(options)
+    saveCheckpoint(folder, { ...makeCheckpoint(3), settings: settingsOf(resolved, data) })
+    expect(open({ checkpoint: folder, resume: true, policySettings: { c: 2, alpha: 0.5 } })?.nextEpoch).toBe(3)
+    expect(() => open({ checkpoint: folder, resume: true, policySettings: { c: 3, alpha: 0.5 } })).toThrow(
+      'policySettings (c=2,alpha=0.5 in the checkpoint, c=3,alpha=0.5 now)',
     )
   })
 

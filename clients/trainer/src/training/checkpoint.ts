@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { ClassifierState } from '../models/classifier.js'
+import { inWords } from './in-words.js'
 import type { MetricsRecord } from './metrics.js'
 import { differingSettings, type TrainingSettings } from './settings.js'
 import { OptionError, type ResolvedTrainOptions } from './train-options.js'
@@ -137,7 +138,7 @@ function checkResumable(checkpoint: Checkpoint, settings: TrainingSettings, runI
   const differences = differingSettings(checkpoint.settings, settings).map((name) =>
     name === 'dataDigest'
       ? 'data (not the same images)'
-      : `${name} (${checkpoint.settings[name] ?? 'unset'} in the checkpoint, ${settings[name] ?? 'unset'} now)`,
+      : `${name} (${inWords(checkpoint.settings[name])} in the checkpoint, ${inWords(settings[name])} now)`,
   )
   if (runId !== undefined && runId !== checkpoint.runId) {
     differences.unshift(`runId (${checkpoint.runId} in the checkpoint, ${runId} now)`)

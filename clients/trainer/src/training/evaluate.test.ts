@@ -13,7 +13,8 @@ describe('evaluate', () => {
     const classifier = createClassifier(await loadBackend('wasm'), { model: 'mlp', inputShape, classes, seed: 1 })
     const count = 1200
     const { images, labels } = maker.testBatch(0, count)
-    const { losses, correct } = await classifier.evaluate(images, labels)
+    const { losses, columns } = await classifier.score(images, labels, ['correct'])
+    const correct = columns.correct?.reduce((sum, isCorrect) => sum + isCorrect, 0) ?? 0
 
     let turns = 0
     const turnsBefore: number[] = []

@@ -21,9 +21,9 @@ export async function evaluate(classifier: Classifier, maker: BatchMaker, count:
     // A model that never waits for a timer or for I/O would keep signals and the connection waiting until the end.
     await turn()
     const { images, labels } = maker.testBatch(start, Math.min(batchSize, count - start))
-    const result = await classifier.evaluate(images, labels)
-    for (const loss of result.losses) lossSum += loss
-    correct += result.correct
+    const { losses, columns } = await classifier.score(images, labels, ['correct'])
+    for (const loss of losses) lossSum += loss
+    for (const isCorrect of columns.correct ?? []) correct += isCorrect
   }
   return { loss: lossSum / count, accuracy: correct / count }
 }

@@ -1,4 +1,5 @@
 import type { EpochRecord, ResumeRecord, StartRecord, SummaryRecord } from './metrics.js'
+import type { SelectionsSummary } from './selections-summary.js'
 import type { Seconds } from './stopwatch.js'
 
 const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
@@ -44,18 +45,26 @@ export function formatEpoch(record: EpochRecord, epochs: number): string {
     `loss ${formatLoss(record.loss)}`,
     `test accuracy ${formatShare(record.testAccuracy)}`,
     `kept ${formatShare(record.keptShare)} (${record.reason})`,
+    ...(record.scoreCount > 0 ? [`scored ${formatCount(record.scoreCount)}`] : []),
     `saving ${formatShare(record.saving)}`,
     `${formatCount(record.imagesPerSecond)} images/s`,
     `${record.seconds.total.toFixed(1)} s`,
   ].join('  ')
 }
 
-/** The line that ends a training's output. */
-export function formatSummary(summary: SummaryRecord): string {
-  return (
+/** The lines that end a training's output. */
+export function formatSummary(summary: SummaryRecord): string[] {
+  const { samplesTrained, samplesScored, selections } = summary
+  const images = `${formatCount(samplesTrained)} images trained${samplesScored > 0 ? ` and ${formatCount(samplesScored)} scored` : ''}`
+  const done =
     `done: test accuracy ${formatShare(summary.testAccuracy)} after ${summary.epochs} epochs, ` +
-    `${formatCount(summary.samplesTrained)} images trained, saving ${formatShare(summary.saving)}, ${formatSeconds(summary.seconds)}`
-  )
+    `${images}, saving ${formatShare(summary.saving)}, ${formatSeconds(summary.seconds)}`
+  return selections ? [formatSelections(selections), done] : [done]
+}
+
+function formatSelections({ always, sometimes, never, overlap }: SelectionsSummary): string {
+  const lastTwo = overlap === null ? '' : `; overlap of the last two ${formatShare(overlap)}`
+  return `selections: kept always ${formatShare(always)}, sometimes ${formatShare(sometimes)}, never ${formatShare(never)}${lastTwo}`
 }
 
 /** The line that says why nothing goes on. */
@@ -63,6 +72,7 @@ export function formatWait(address: string, seconds: number): string {
   return `the sampler at ${address} has not answered for ${seconds} seconds: waiting for it`
 }
 
-function formatSeconds({ train, sampler, evaluate, total }: Seconds): string {
-  return `${total.toFixed(1)} s (training ${train.toFixed(1)}, sampler ${sampler.toFixed(1)}, evaluation ${evaluate.toFixed(1)})`
+function formatSeconds({ train, sampler, score, evaluate, total }: Seconds): string {
+  const scoring = score > 0 ? `scoring ${score.toFixed(1)}, ` : ''
+  return `${total.toFixed(1)} s (training ${train.toFixed(1)}, sampler ${sampler.toFixed(1)}, ${scoring}evaluation ${evaluate.toFixed(1)})`
 }

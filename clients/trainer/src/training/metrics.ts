@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { PlanReason } from '@keepset/client'
 import type { BackendName } from '../backends/backend.js'
+import type { SelectionsSummary } from './selections-summary.js'
 import type { TrainingSettings } from './settings.js'
 import type { Seconds } from './stopwatch.js'
 import { OptionError } from './train-options.js'
@@ -50,6 +51,8 @@ export interface EpochRecord {
   readonly keptCount: number
   /** Images trained on in this epoch. */
   readonly positionCount: number
+  /** Images that it left out and scored by a forward pass. */
+  readonly scoreCount: number
   /** keptCount over the size of the training set, 0 to 1. */
   readonly keptShare: number
   /** Share of the training set left out so far, by the sampler's count, 0 to 1. */
@@ -58,12 +61,18 @@ export interface EpochRecord {
   readonly selectionEpoch: number
   /** Why the kept set is what it is. */
   readonly reason: PlanReason
+  /** Whether the losses were weighted. */
+  readonly hasWeights: boolean
+  /** What the learning rate of the epoch was multiplied by. */
+  readonly learningRateFactor: number
   /** SHA-256 of the plan's indices, hex. */
   readonly digest: string
-  /** Images trained on in a second of this epoch, the evaluation left out. */
+  /** Images trained on in a second of this epoch, scoring and evaluation left out. */
   readonly imagesPerSecond: number
   /** Images trained on since the start of the training. */
   readonly samplesTrained: number
+  /** Left-out images scored since the start of the training. */
+  readonly samplesScored: number
   /** Of this epoch. */
   readonly seconds: Seconds
   /** Since the start of the training. */
@@ -80,8 +89,12 @@ export interface SummaryRecord {
   /** After the last epoch, 0 to 1. */
   readonly testAccuracy: number
   readonly samplesTrained: number
+  /** Left-out images scored by a forward pass, which the saving does not count. */
+  readonly samplesScored: number
   /** Share of the training set left out, by the sampler's count, 0 to 1. */
   readonly saving: number
+  /** What came of the selections, by the sampler's count; null where none was held. */
+  readonly selections: SelectionsSummary | null
   readonly seconds: Seconds
 }
 

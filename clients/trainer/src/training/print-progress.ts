@@ -4,7 +4,7 @@ import { formatCount, formatEpoch, formatLoss, formatShare, formatStart, formatS
 import type { EpochRecord, ResumeRecord, StartRecord, SummaryRecord } from './metrics.js'
 import type { TrainProgress } from './train-progress.js'
 
-/** Prints one plain line at the start of a training, for its backend, for each epoch, at the end, and where the sampler does not answer. */
+/** Prints plain lines: one at the start of a training, for its backend, for each epoch, for what came of the selections, at the end, and where the sampler does not answer. */
 export class LineProgress implements TrainProgress {
   readonly #output: NodeJS.WritableStream
   #epochs = 0
@@ -23,7 +23,7 @@ export class LineProgress implements TrainProgress {
   }
 
   finished(summary: SummaryRecord): void {
-    this.print(formatSummary(summary))
+    for (const line of formatSummary(summary)) this.print(line)
   }
 
   samplerAwaited(address: string, seconds: number): void {
@@ -39,8 +39,11 @@ export class LineProgress implements TrainProgress {
 export class BarProgress extends LineProgress {
   readonly #bar: SingleBar
   #start = 0
-  #positionCount = 0
-  /** What the bar shows and does not change within the epoch. */
+  /** Images to train on in the epoch. */
+  #trainCount = 0
+  /** Those, and those to score. */
+  #total = 0
+  /** What the bar shows. */
   #facts = {}
 
   constructor(output: NodeJS.WritableStream) {
@@ -59,15 +62,25 @@ export class BarProgress extends LineProgress {
 
   epochPlanned(epoch: number, epochs: number, plan: Plan): void {
     this.#start = performance.now()
-    this.#positionCount = plan.positionCount
+    this.#trainCount = plan.positionCount
+    this.#total = plan.positionCount + plan.scoreCount
     this.#facts = { epoch: `${epoch} of ${epochs}`, kept: formatShare(plan.keptCount / plan.sampleCount) }
     this.#draw(0, { loss: '-', rate: '-', left: '-' })
   }
 
   batchTrained(position: number, loss: number): void {
+    this.#draw(position, { loss: formatLoss(loss), ...this.#paceAt(position) })
+  }
+
+  batchScored(position: number): void {
+    const done = this.#trainCount + position
+    this.#draw(done, this.#paceAt(done))
+  }
+
+  /** Images a second so far, and the time left, as if all were to go on like that. */
+  #paceAt(position: number): { rate: string; left: string } {
     const rate = (1000 * position) / (performance.now() - this.#start)
-    const left = `${Math.ceil((this.#positionCount - position) / rate)} s`
-    this.#draw(position, { loss: formatLoss(loss), rate: formatCount(rate), left })
+    return { rate: formatCount(rate), left: `${Math.ceil((this.#total - position) / rate)} s` }
   }
 
   /** In the place of the bar, which comes back below with the next batch. */
@@ -86,8 +99,10 @@ export class BarProgress extends LineProgress {
     this.#bar.stop()
   }
 
-  #draw(position: number, state: { loss: string; rate: string; left: string }): void {
-    if (this.#bar.isActive) this.#bar.update(position, state)
-    else this.#bar.start(this.#positionCount, position, { ...this.#facts, ...state })
+  /** A loss that is not given stays what it was. */
+  #draw(position: number, state: { loss?: string; rate: string; left: string }): void {
+    this.#facts = { ...this.#facts, ...state }
+    if (this.#bar.isActive) this.#bar.update(position, this.#facts)
+    else this.#bar.start(this.#total, position, this.#facts)
   }
 }

@@ -1,13 +1,4 @@
-import {
-  type CreateRunOptions,
-  epsilonGreedy,
-  full,
-  orderDp,
-  type Policy,
-  random,
-  staticRandom,
-  ucb,
-} from '@keepset/client'
+import type { CreateRunOptions, Policy } from '@keepset/client'
 import type { ResolvedTrainOptions } from './train-options.js'
 
 /** What the sampler is told of a training. */
@@ -19,29 +10,30 @@ export function samplerSettings(options: ResolvedTrainOptions, runId: string, sa
     pruneRate: options.pruneRate,
     epochs: options.epochs,
     seed: options.seed,
-    ...(options.selectionPeriod !== undefined && { selectionPeriod: options.selectionPeriod }),
-    warmupEpochs: options.warmupEpochs,
-    tailEpochs: options.tailEpochs,
+    scoreSource: options.scoreSource,
     shardMode: options.shardMode,
     positionMultiple: options.positionMultiple,
     nonFinite: options.nonFinite,
+    ...given({
+      selectionPeriod: options.selectionPeriod,
+      warmupEpochs: options.warmupEpochs,
+      tailEpochs: options.tailEpochs,
+      weights: options.weights,
+      weightCap: options.weightCap,
+      batchLossMomentum: options.batchLossMomentum,
+      scoreLeftOut: options.scoreLeftOut,
+      metrics: options.columns,
+    }),
   }
 }
 
-function policyOf({ policy, epsilon, alpha, c }: ResolvedTrainOptions): Policy {
-  const moving = alpha === undefined ? {} : { alpha }
-  switch (policy) {
-    case 'full':
-      return full()
-    case 'static_random':
-      return staticRandom()
-    case 'random':
-      return random()
-    case 'epsilon_greedy':
-      return epsilonGreedy({ ...moving, ...(epsilon !== undefined && { epsilon }) })
-    case 'ucb':
-      return ucb({ ...moving, ...(c !== undefined && { c }) })
-    case 'order_dp':
-      return orderDp()
-  }
+/** Leaves out what is undefined. */
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never
+}
+
+function policyOf({ policy, policySettings }: ResolvedTrainOptions): Policy {
+  const camelCase = (name: string) => name.replace(/_[a-z]/g, ([, letter = '']) => letter.toUpperCase())
+  const settings = Object.entries(policySettings).map(([name, value]) => [camelCase(name), value])
+  return { kind: policy, ...Object.fromEntries(settings) }
 }

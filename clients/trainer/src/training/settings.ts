@@ -26,5 +26,6 @@ function digestOf({ inputShape, train, test }: DataSet): string {
 /** Names of the settings in which two trainings differ. */
 export function differingSettings(a: TrainingSettings, b: TrainingSettings): (keyof TrainingSettings)[] {
   const names = new Set([...Object.keys(a), ...Object.keys(b)] as (keyof TrainingSettings)[])
-  return [...names].filter((name) => a[name] !== b[name])
+  // As texts: a setting may be a list, or several by their names.
+  return [...names].filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]))
 }

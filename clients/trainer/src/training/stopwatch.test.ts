@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StoppedError } from './stop.js'
-import { longWait, Stopwatch, secondsBetween } from './stopwatch.js'
+import { longWait, Stopwatch, secondsBetween, type TimedPart } from './stopwatch.js'
 
 /** A clock that moves only when told to: in seconds. */
 let now = 0
@@ -21,7 +21,7 @@ describe('Stopwatch', () => {
     await stopwatch.measure('sampler', async () => pass(0.5))
     pass(0.25)
     await stopwatch.measure('train', () => pass(1))
-    expect(stopwatch.read()).toEqual({ train: 3, sampler: 0.5, evaluate: 0, total: 3.75 })
+    expect(stopwatch.read()).toEqual({ train: 3, sampler: 0.5, score: 0, evaluate: 0, total: 3.75 })
   })
 
   it('counts work that fails', async () => {
@@ -35,11 +35,18 @@ describe('Stopwatch', () => {
   })
 
   it('goes on from the seconds of an interrupted training', async () => {
-    const stopwatch = new Stopwatch({ train: 10, sampler: 1, evaluate: 2, total: 14 })
+    const stopwatch = new Stopwatch({ train: 10, sampler: 1, score: 4, evaluate: 2, total: 18 })
     const before = stopwatch.read()
     await stopwatch.measure('evaluate', () => pass(3))
-    expect(stopwatch.read()).toEqual({ train: 10, sampler: 1, evaluate: 5, total: 17 })
-    expect(secondsBetween(before, stopwatch.read())).toEqual({ train: 0, sampler: 0, evaluate: 3, total: 3 })
+    await stopwatch.measure('score', () => pass(0.5))
+    expect(stopwatch.read()).toEqual({ train: 10, sampler: 1, score: 4.5, evaluate: 5, total: 21.5 })
+    expect(secondsBetween(before, stopwatch.read())).toEqual({
+      train: 0,
+      sampler: 0,
+      score: 0.5,
+      evaluate: 3,
+      total: 3.5,
+    })
   })
 })
 
@@ -52,7 +59,7 @@ describe('a long wait', () => {
   })
 
   /** Has the stopwatch measure work that takes so long. Returns how often it told of a long wait by then, and later. */
-  async function tellings(part: 'train' | 'sampler' | 'evaluate', milliseconds: number) {
+  async function tellings(part: TimedPart, milliseconds: number) {
     const told = vi.fn()
     const measured = new Stopwatch(undefined, told).measure(
       part,
@@ -70,7 +77,7 @@ describe('a long wait', () => {
     expect(await tellings('sampler', 10_000 * longWait)).toBe(1)
   })
 
-  it.each(['train', 'evaluate'] as const)('for the part %s is not', async (part) => {
+  it.each(['train', 'score', 'evaluate'] as const)('for the part %s is not', async (part) => {
     expect(await tellings(part, 10_000 * longWait)).toBe(0)
   })
 })
@@ -99,7 +106,7 @@ describe('measureEach', () => {
       pass(10)
     }
     expect(seen).toEqual([1, 2, 3])
-    expect(stopwatch.read()).toEqual({ train: 0, sampler: 3.5, evaluate: 0, total: 33.5 })
+    expect(stopwatch.read()).toEqual({ train: 0, sampler: 3.5, score: 0, evaluate: 0, total: 33.5 })
   })
 
   it('closes the items when the loop ends early', async () => {

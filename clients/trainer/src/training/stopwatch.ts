@@ -6,6 +6,8 @@ export interface Seconds {
   readonly train: number
   /** Waiting for the sampler: opening the run, plans, batches of plans, handing over and flushing reports, finishing the run. */
   readonly sampler: number
+  /** Forward passes over left-out images, for the sampler. */
+  readonly score: number
   /** Evaluation on the test set. */
   readonly evaluate: number
   /** Wall-clock time; what the parts do not account for is writing metrics and checkpoints. */
@@ -15,7 +17,7 @@ export interface Seconds {
 /** A part of a training's time. */
 export type TimedPart = Exclude<keyof Seconds, 'total'>
 
-const zero: Seconds = { train: 0, sampler: 0, evaluate: 0, total: 0 }
+const zero: Seconds = { train: 0, sampler: 0, score: 0, evaluate: 0, total: 0 }
 
 /** Seconds after which a wait for the sampler is told of. */
 export const longWait = 5
@@ -31,8 +33,9 @@ export class Stopwatch {
    * @param onLongWait called once in each wait for the sampler that takes longer than {@link longWait}, while it lasts
    */
   constructor(before: Seconds = zero, onLongWait: () => void = () => {}) {
-    this.#parts = { train: before.train, sampler: before.sampler, evaluate: before.evaluate }
-    this.#start = performance.now() - before.total * 1000
+    const { total, ...parts } = before
+    this.#parts = parts
+    this.#start = performance.now() - total * 1000
     this.#onLongWait = onLongWait
   }
 
@@ -85,6 +88,7 @@ export function secondsBetween(before: Seconds, after: Seconds): Seconds {
   return {
     train: after.train - before.train,
     sampler: after.sampler - before.sampler,
+    score: after.score - before.score,
     evaluate: after.evaluate - before.evaluate,
     total: after.total - before.total,
   }

@@ -2,6 +2,8 @@ import type { Plan, Run } from '@keepset/client'
 import { saveCheckpoint } from './checkpoint.js'
 import { type Evaluation, evaluate } from './evaluate.js'
 import type { EpochRecord, MetricsLog, SummaryRecord } from './metrics.js'
+import { scoreLeftOut } from './score-left-out.js'
+import { summariseSelections } from './selections-summary.js'
 import { throwIfStopped, unlessStopped } from './stop.js'
 import { type Seconds, secondsBetween } from './stopwatch.js'
 import { type EpochContext, trainEpoch } from './train-epoch.js'
@@ -27,7 +29,7 @@ export interface RunContext extends EpochContext {
  * after each epoch when all of its reports are acknowledged. So the sampler never is more than one plan ahead of a checkpoint, and has the start of
  * that epoch.
  *
- * An epoch whose batches are all trained on is finished, down to its checkpoint, before the training stops.
+ * An epoch whose batches are all trained on, and scored where the run has that, is finished, down to its checkpoint, before the training stops.
  *
  * @throws {StoppedError} if the signal asks to stop
  */
@@ -49,6 +51,7 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
     const plan = await waitForSampler(() => run.planEpoch(epoch))
     progress.epochPlanned?.(epoch, settings.epochs, plan)
     const loss = await trainEpoch(context, epoch, plan)
+    await scoreLeftOut(context, plan)
     // Before the evaluation, so that no report's way to the sampler hides behind it.
     await waitForSampler(() => run.flush(), context.connectTimeout)
     const evaluation = await stopwatch.measure('evaluate', () => evaluate(classifier, maker, context.testCount))
@@ -58,6 +61,7 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
     progress.epochFinished?.(record)
   }
 
+  const selections = await waitForSampler(() => summariseSelections(run.selections()))
   const { progress: counts } = await waitForSampler(() => run.finish())
   const last = log.epochs.at(-1)
   const summary: SummaryRecord = {
@@ -67,7 +71,9 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
     testLoss: last?.testLoss ?? null,
     testAccuracy: last?.testAccuracy ?? 0,
     samplesTrained: last?.samplesTrained ?? 0,
+    samplesScored: last?.samplesScored ?? 0,
     saving: counts.saving,
+    selections,
     seconds: stopwatch.read(),
   }
   log.append(summary)
@@ -92,13 +98,17 @@ function makeRecord(
     testAccuracy: evaluation.accuracy,
     keptCount: plan.keptCount,
     positionCount: plan.positionCount,
+    scoreCount: plan.scoreCount,
     keptShare: plan.keptCount / plan.sampleCount,
     saving: plan.saving,
     selectionEpoch: plan.selectionEpoch,
     reason: plan.reason,
+    hasWeights: plan.hasWeights,
+    learningRateFactor: plan.learningRateFactor,
     digest: plan.digest,
     imagesPerSecond: plan.positionCount / (seconds.train + seconds.sampler),
     samplesTrained: (previous?.samplesTrained ?? 0) + plan.positionCount,
+    samplesScored: (previous?.samplesScored ?? 0) + plan.scoreCount,
     seconds,
     secondsSoFar: after,
   }

@@ -7,15 +7,28 @@ describe('resolveTrainOptions', () => {
       address: '127.0.0.1:50051',
       policy: 'ucb',
       pruneRate: 0.5,
-      warmupEpochs: 1,
-      tailEpochs: 0,
+      policySettings: {},
+      scoreSource: 'loss',
       backend: 'auto',
       resume: false,
     })
   })
 
-  it('prunes nothing with the policy full', () => {
-    expect(resolveTrainOptions({ policy: 'full' }).pruneRate).toBe(0)
+  it.each(['full', 'info_batch', 'seta', 'repb', 'ies'] as const)(
+    'leaves it to the policy %s what is left out',
+    (policy) => {
+      expect(resolveTrainOptions({ policy }).pruneRate).toBe(0)
+    },
+  )
+
+  it('leaves to the sampler what the policy decides', () => {
+    const { warmupEpochs, tailEpochs, selectionPeriod, weights, scoreLeftOut } = resolveTrainOptions({})
+    expect([warmupEpochs, tailEpochs, selectionPeriod, weights, scoreLeftOut]).toEqual(Array(5).fill(undefined))
+  })
+
+  it('takes columns in any order for the same', () => {
+    expect(resolveTrainOptions({ columns: ['grand', 'correct'] }).columns).toEqual(['correct', 'grand'])
+    expect(resolveTrainOptions({}).columns).toBeUndefined()
   })
 
   const refused: [options: Record<string, unknown>, option: string, problem: RegExp][] = [
@@ -29,19 +42,60 @@ describe('resolveTrainOptions', () => {
     [{ weightDecay: 2 }, 'weightDecay', /from 0 to 1/],
     [{ pruneRate: 1 }, 'pruneRate', /but not including, 1/],
     [{ pruneRate: Number.POSITIVE_INFINITY }, 'pruneRate', /but not including, 1/],
-    [{ policy: 'best' }, 'policy', /one of full, static_random, random, epsilon_greedy, ucb/],
+    [
+      { policy: 'best' },
+      'policy',
+      /one of full, static_random, random, epsilon_greedy, ucb, order_dp, info_batch, .*, ies, static_score$/,
+    ],
     [{ model: 'vgg' }, 'model', /one of mlp, cnn, resnet8/],
     [{ backend: 'cuda' }, 'backend', /one of auto/],
     [{ runId: '-x' }, 'runId', /1 to 128 characters/],
     [{ runId: 'x'.repeat(129) }, 'runId', /1 to 128 characters/],
+    [{ columns: ['correct', 'margin'] }, 'columns', /out of correct, confidence, el2n, grand, each once/],
+    [{ columns: ['el2n', 'el2n'] }, 'columns', /each once/],
+    [{ columns: [] }, 'columns', /names out of/],
+    [{ columns: 'el2n' }, 'columns', /names out of/],
+    [
+      { columns: ['el2n', 'grand'], model: 'resnet8' },
+      'columns',
+      /^columns: \["el2n","grand"\] grand is not there for the model resnet8, whose batch norm .*: take the model mlp, or el2n/,
+    ],
     [{ metrics: '' }, 'metrics', /path/],
     [{ resume: 'yes' }, 'resume', /true or false/],
     [{ bogus: 1 }, 'bogus', /not an option/],
+    [{ policy: 'custom_score' }, 'policy', /custom_score keeps by a score of the trainer, and this one has none/],
     [{ policy: 'full', pruneRate: 0.5 }, 'pruneRate', /must be 0 with the policy full/],
-    [{ policy: 'ucb', epsilon: 0.1 }, 'epsilon', /not used by the policy ucb, only by epsilon_greedy/],
-    [{ policy: 'random', alpha: 0.5 }, 'alpha', /only by epsilon_greedy and ucb/],
-    [{ policy: 'epsilon_greedy', c: 1 }, 'c', /only by ucb/],
-    [{ epochs: 3, tailEpochs: 3 }, 'tailEpochs', /does not fit: 1 first and 3 last epochs .* at most the 3 epochs/],
+    [{ policy: 'seta', pruneRate: 0.5 }, 'pruneRate', /must be 0 with the policy seta/],
+    [{ policy: 'repb', pruneRate: 0.5 }, 'pruneRate', /must be 0 with the policy repb/],
+    [{ policy: 'ies', pruneRate: 0.5 }, 'pruneRate', /must be 0 with the policy ies/],
+    [
+      { policy: 'ucb', policySettings: { c: 1, epsilon: 0.1 } },
+      'policySettings',
+      /"epsilon" is not used by the policy ucb: its settings are c, alpha, initial/,
+    ],
+    [{ policy: 'rs2', policySettings: { alpha: 0.5 } }, 'policySettings', /by the policy rs2: it has no settings/],
+    [{ policySettings: { toString: 1 } }, 'policySettings', /"toString" is not used/],
+    [{ policySettings: { c: 'much' } }, 'policySettings', /c must be a number/],
+    [{ policySettings: { c: Number.NaN } }, 'policySettings', /c must be a number/],
+    [{ policySettings: { initial: 1 } }, 'policySettings', /initial must be a name/],
+    [{ policySettings: 'c=1' }, 'policySettings', /must be settings such as/],
+    [
+      { policy: 'static_score', policySettings: { metric: 'el2n', scores_from: [] } },
+      'policySettings',
+      /scores_from must be a list of names/,
+    ],
+    [{ policy: 'static_score' }, 'policySettings', /metric is needed .*: forgetting, el2n or grand/],
+    [{ weights: 'heavy' }, 'weights', /one of off, on/],
+    [{ weightCap: 0.5 }, 'weightCap', /at least 1/],
+    [{ scoreSource: 'margin' }, 'scoreSource', /one of loss, batch_loss/],
+    [{ batchLossMomentum: 0.5 }, 'batchLossMomentum', /with the score source batch_loss only/],
+    [{ scoreSource: 'batch_loss', batchLossMomentum: 1 }, 'batchLossMomentum', /but not including, 1/],
+    [{ scoreLeftOut: 'yes' }, 'scoreLeftOut', /true or false/],
+    [
+      { epochs: 3, warmupEpochs: 1, tailEpochs: 3 },
+      'tailEpochs',
+      /does not fit: 1 first and 3 last epochs .* at most the 3 epochs/,
+    ],
     [{ epochs: 3, warmupEpochs: 4 }, 'warmupEpochs', /does not fit/],
     [{ resume: true }, 'resume', /needs the folder/],
   ]

@@ -1,5 +1,8 @@
 import { z } from 'zod'
 import { bundledDataDirectory } from '../data/read-data-set.js'
+import { COLUMN_NAMES, type ColumnName } from '../models/columns.js'
+import { whyNoColumn } from '../models/models.js'
+import { factsOf, inOrder, POLICY_NAMES, type PolicySetting, whyNoSettings } from './policy-settings.js'
 
 /** An option has a value that cannot be used. */
 export class OptionError extends Error {
@@ -32,11 +35,15 @@ const path = z.string('must be a path').min(1, 'must be a path')
 const seconds = 'must be a number of seconds from 0.1 to 86400'
 const learningRate = 'must be a number above 0 and at most 100'
 const weightDecay = 'must be a number from 0 to 1'
-const share = 'must be a number from 0 to 1'
-const positiveShare = 'must be a number above 0 and at most 1'
 const pruneRate = 'must be a number from 0 up to, but not including, 1'
-const weight = 'must be a number, 0 or more'
+const weightCap = 'must be a number of at least 1'
+const momentum = 'must be a number from 0 up to, but not including, 1'
+const policySettings = 'must be settings such as epsilon=0.2,alpha=0.5'
+const ownScore =
+  'custom_score keeps by a score of the trainer, and this one has none: take another policy, for example static_score with el2n or grand, or report a score from a loop of your own'
 const runId = "must be 1 to 128 characters out of A-Z, a-z, 0-9, '.', '_' and '-', the first one a letter or a digit"
+
+const columns = `must be names out of ${COLUMN_NAMES.join(', ')}, each once, with commas between`
 
 const schema = z.strictObject({
   /** host:port of the sampler. */
@@ -65,27 +72,45 @@ const schema = z.strictObject({
   weightDecay: z.number(weightDecay).min(0, weightDecay).max(1, weightDecay).default(5e-4),
   /** Keys the first weights, the augmentation and the sampler's random streams. */
   seed: wholeNumber(0, largest32).default(0),
-  policy: oneOf(['full', 'static_random', 'random', 'epsilon_greedy', 'ucb', 'order_dp']).default('ucb'),
-  /** Share of the data set left out of a selection. Default: 0.5, and 0 for the policy full. */
+  policy: z
+    .enum(POLICY_NAMES, {
+      error: ({ input }) => (input === 'custom_score' ? ownScore : `must be one of ${POLICY_NAMES.join(', ')}`),
+    })
+    .default('ucb'),
+  /** Settings of the policy by their names in the contract, for example { epsilon: 0.2 }. What is left out has the sampler's default. */
+  policySettings: z.record(z.string(), z.custom<PolicySetting>(), policySettings).default({}),
+  /** Share of the data set left out of a selection. Default: 0.5, and 0 for policies that decide by themselves what they leave out: full, info_batch, seta, repb and ies. */
   pruneRate: z.number(pruneRate).min(0, pruneRate).lt(1, pruneRate).optional(),
-  /** epsilon_greedy: share of the kept set that is drawn uniformly. Default: the sampler's, 0.1. */
-  epsilon: z.number(share).min(0, share).max(1, share).optional(),
-  /** epsilon_greedy and ucb: weight of a new loss in the moving statistics. Default: the sampler's, 0.8. */
-  alpha: z.number(positiveShare).positive(positiveShare).max(1, positiveShare).optional(),
-  /** ucb: weight of the variance. Default: the sampler's, 1. */
-  c: z.number(weight).min(0, weight).optional(),
-  /** Epochs from one selection to the next. Default: max(1, round(epochs / 20)). */
+  /** Epochs from one selection to the next. Default: what the policy says, or else max(1, round(epochs / 20)). */
   selectionPeriod: wholeNumber(1, largest32).optional(),
-  /** First epochs on all images. */
-  warmupEpochs: wholeNumber(0, largest32).default(1),
-  /** Last epochs on all images. */
-  tailEpochs: wholeNumber(0, largest32).default(0),
+  /** First epochs on all images. Default: what the policy says, or else 1. */
+  warmupEpochs: wholeNumber(0, largest32).optional(),
+  /** Last epochs on all images. Default: what the policy says, or else 0. */
+  tailEpochs: wholeNumber(0, largest32).optional(),
+  /** Whether losses are weighted by 1 / the probability with which an image was kept. Default: what the policy says, or else 'off'. */
+  weights: oneOf(['off', 'on']).optional(),
+  /** Greatest weight, only with weights. Default: none is too large. */
+  weightCap: z.number(weightCap).min(1, weightCap).optional(),
+  /** What is reported: each image's own loss, or the mean loss of its batch for all of them. */
+  scoreSource: oneOf(['loss', 'batch_loss']).default('loss'),
+  /** Weight of an image's old value, only with batch_loss. Default: the sampler's, 0.7. */
+  batchLossMomentum: z.number(momentum).min(0, momentum).lt(1, momentum).optional(),
+  /** Whether the images that an epoch leaves out have a forward pass at its end, so that no loss is old. Default: what the policy says, or else false. */
+  scoreLeftOut: z.boolean('must be true or false').optional(),
   /** The plan's length is brought to a multiple of this, as shardMode says. */
   positionMultiple: wholeNumber(1, 1_048_576).default(1),
   /** Whether that lengthens or shortens the plan. */
   shardMode: oneOf(['pad', 'drop']).default('pad'),
   /** What the sampler does with a loss that is NaN or infinite. */
   nonFinite: oneOf(['ignore', 'reject']).default('ignore'),
+  /** What to report of each sample beside its loss, in any order; a policy that needs columns gets them unasked. Default: none. */
+  columns: z
+    .array(z.enum(COLUMN_NAMES, columns), columns)
+    .min(1, columns)
+    .refine((names) => new Set(names).size === names.length, columns)
+    // One order, so that the same columns are the same run.
+    .transform((names): readonly ColumnName[] => COLUMN_NAMES.filter((name) => names.includes(name)))
+    .optional(),
   /** JSON-lines file to write metrics to; one that is there is overwritten. Default: none. */
   metrics: path.optional(),
   /** Folder to keep a checkpoint in, written at the start and after each epoch. Default: none. */
@@ -100,13 +125,6 @@ export type TrainOptions = z.input<typeof schema>
 /** {@link TrainOptions} with all defaults filled in. */
 export type ResolvedTrainOptions = Omit<z.output<typeof schema>, 'pruneRate'> & { readonly pruneRate: number }
 
-/** The policies that use an option of a policy. */
-const policyOptions = {
-  epsilon: ['epsilon_greedy'],
-  alpha: ['epsilon_greedy', 'ucb'],
-  c: ['ucb'],
-} as const satisfies Partial<Record<keyof TrainOptions, readonly string[]>>
-
 /**
  * Checks options and fills in the defaults.
  *
@@ -120,18 +138,27 @@ export function resolveTrainOptions(options: TrainOptions): ResolvedTrainOptions
     const problem = issue?.code === 'unrecognized_keys' ? 'is not an option' : (issue?.message ?? 'is invalid')
     throw new OptionError(option, options[option as keyof TrainOptions], problem)
   }
-  const resolved = { ...result.data, pruneRate: result.data.pruneRate ?? (result.data.policy === 'full' ? 0 : 0.5) }
+  const { policy } = result.data
+  const settingsProblem = whyNoSettings(policy, result.data.policySettings)
+  if (settingsProblem !== undefined) {
+    throw new OptionError('policySettings', options.policySettings, settingsProblem)
+  }
+  const facts = factsOf(policy)
+  const resolved = {
+    ...result.data,
+    pruneRate: result.data.pruneRate ?? facts.pruneRate,
+    // One order, so that the same settings are the same training.
+    policySettings: inOrder(policy, result.data.policySettings),
+  }
+  const wrongRate = facts.fixedRate === true && resolved.pruneRate !== facts.pruneRate
+  refuse(resolved, 'pruneRate', wrongRate, `must be ${facts.pruneRate} with the policy ${policy}`)
   refuse(
     resolved,
-    'pruneRate',
-    resolved.policy === 'full' && resolved.pruneRate !== 0,
-    'must be 0 with the policy full',
+    'batchLossMomentum',
+    resolved.batchLossMomentum !== undefined && resolved.scoreSource !== 'batch_loss',
+    'is used with the score source batch_loss only',
   )
-  for (const [option, policies] of Object.entries(policyOptions) as [keyof typeof policyOptions, readonly string[]][]) {
-    const unused = resolved[option] !== undefined && !policies.includes(resolved.policy)
-    refuse(resolved, option, unused, `is not used by the policy ${resolved.policy}, only by ${policies.join(' and ')}`)
-  }
-  const { epochs, warmupEpochs, tailEpochs } = resolved
+  const { epochs, warmupEpochs = 0, tailEpochs = 0 } = resolved
   const tooLong = warmupEpochs + tailEpochs > epochs
   refuse(
     resolved,
@@ -139,6 +166,10 @@ export function resolveTrainOptions(options: TrainOptions): ResolvedTrainOptions
     tooLong,
     `does not fit: ${warmupEpochs} first and ${tailEpochs} last epochs on all images must be at most the ${epochs} epochs trained`,
   )
+  for (const column of resolved.columns ?? []) {
+    const problem = whyNoColumn(resolved.model, column)
+    refuse(resolved, 'columns', problem !== undefined, problem ?? '')
+  }
   refuse(resolved, 'resume', resolved.resume && resolved.checkpoint === undefined, 'needs the folder of the checkpoint')
   return resolved
 }

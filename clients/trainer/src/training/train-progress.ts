@@ -9,6 +9,8 @@ export interface TrainProgress {
   epochPlanned?(epoch: number, epochs: number, plan: Plan): void
   /** A batch is done. `position` counts the images of the epoch so far; `loss` is their mean. */
   batchTrained?(position: number, loss: number): void
+  /** A batch of left-out images is scored. `position` counts those of the epoch so far. */
+  batchScored?(position: number): void
   epochFinished?(record: EpochRecord): void
   finished?(summary: SummaryRecord): void
   /** The sampler has not answered for `seconds`; the training goes on waiting. Once for each such wait. */

@@ -6,6 +6,7 @@ import { type DataSet, takeFirst } from '../data/data-set.js'
 import { readDataSet } from '../data/read-data-set.js'
 import { createClassifier } from '../models/classifier.js'
 import { openCheckpoint } from './checkpoint.js'
+import { columnsOfRun } from './columns-of-run.js'
 import { describeEnvironment } from './environment.js'
 import { type EpochRecord, MetricsLog, type ResumeRecord, type StartRecord, type SummaryRecord } from './metrics.js'
 import { openRun } from './open-run.js'
@@ -35,9 +36,9 @@ export interface TrainResult {
 }
 
 /**
- * Trains a classifier on what a sampler plans, and reports every loss to it.
+ * Trains a classifier on what a sampler plans, and reports every loss to it, with the columns that were asked for.
  *
- * @throws {OptionError} if an option is out of range or does not fit the others
+ * @throws {OptionError} if an option is out of range or does not fit the others, or the policy needs a column that the model does not have
  * @throws {DataError} if the data set cannot be read
  * @throws {CheckpointError} if the checkpoint is damaged, in the way, of another training, or the sampler no longer has its run or the start of its epoch
  * @throws {StoppedError} if the signal asked to stop; the last checkpoint stays good
@@ -81,6 +82,8 @@ export async function train(input: TrainOptions = {}, hooks: TrainHooks = {}): P
     const run = await stopwatch.measure('sampler', () =>
       unlessStopped(signal, openRun(client, samplerSettings(options, start.runId, data.train.count), checkpoint)),
     )
+    const info = await stopwatch.measure('sampler', () => unlessStopped(signal, run.info()))
+    const columns = columnsOfRun(info.settings.metrics, options)
     // Not before the sampler has answered: it overwrites the file of an earlier training.
     const log = new MetricsLog(options.metrics, checkpoint?.records)
     log.append(resume ?? start)
@@ -90,6 +93,7 @@ export async function train(input: TrainOptions = {}, hooks: TrainHooks = {}): P
     const summary = await trainEpochs({
       run,
       settings,
+      columns,
       classifier,
       maker,
       stopwatch,
