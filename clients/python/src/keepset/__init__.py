@@ -1,7 +1,7 @@
 """Train on the samples that matter now: the Keepset sampler for PyTorch and any other trainer.
 
-The PyTorch names (`Sampler`, `InfiniteSampler`, `indexed`, `collate`, `Collate`, `per_sample`, `per_object`, `scores`)
-load torch when they are first used; everything else works without it.
+The PyTorch names (`Sampler`, `InfiniteSampler`, `indexed`, `collate`, `Collate`, `per_sample`, `per_object`, `scores`,
+`score_left_out`) load torch when they are first used; everything else works without it.
 """
 
 from __future__ import annotations
@@ -12,30 +12,59 @@ from typing import TYPE_CHECKING, Any
 from keepset import client, policies
 from keepset.client import connect
 from keepset.client.errors import KeepsetError
-from keepset.policies import UCB, EpsilonGreedy, Full, OrderDP, Policy, Random, StaticRandom
+from keepset.policies import (
+    IES,
+    RS2,
+    UCB,
+    CustomScore,
+    EpsilonGreedy,
+    Full,
+    Importance,
+    InfoBatch,
+    Kakurenbo,
+    OrderDP,
+    Policy,
+    Random,
+    RePB,
+    SelectiveBackprop,
+    SeTa,
+    StaticRandom,
+    StaticScore,
+)
 
 if TYPE_CHECKING:
     from keepset import scores
     from keepset.collation import Collate, collate
     from keepset.indexed_dataset import indexed
     from keepset.infinite_sampler import InfiniteSampler
+    from keepset.left_out import score_left_out
     from keepset.losses import per_object, per_sample
     from keepset.sampler import Sampler
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "IES",
+    "RS2",
     "UCB",
     "Collate",
+    "CustomScore",
     "EpsilonGreedy",
     "Full",
+    "Importance",
     "InfiniteSampler",
+    "InfoBatch",
+    "Kakurenbo",
     "KeepsetError",
     "OrderDP",
     "Policy",
     "Random",
+    "RePB",
     "Sampler",
+    "SeTa",
+    "SelectiveBackprop",
     "StaticRandom",
+    "StaticScore",
     "client",
     "collate",
     "connect",
@@ -43,6 +72,7 @@ __all__ = [
     "per_object",
     "per_sample",
     "policies",
+    "score_left_out",
     "scores",
 ]
 
@@ -56,6 +86,7 @@ _TORCH_NAMES = {
     "indexed": "keepset.indexed_dataset",
     "per_object": "keepset.losses",
     "per_sample": "keepset.losses",
+    "score_left_out": "keepset.left_out",
 }
 
 

@@ -24,6 +24,8 @@ class Checkpoint:
     """The run's life that it was made in; 0 before the first plan."""
     digest: str
     """SHA-256 of the epoch's order in hexadecimal; empty where no sample of it was reported."""
+    kept_count: int = 0
+    """Samples that the epoch keeps, over all ranks; 0 where no sample of it was reported."""
     export: bytes | None = None
     """The run's whole state."""
 
@@ -37,6 +39,7 @@ class Checkpoint:
             "world_size": self.world_size,
             "generation": self.generation,
             "digest": self.digest,
+            "kept_count": self.kept_count,
         }
 
     @classmethod
@@ -49,13 +52,16 @@ class Checkpoint:
                 f"keepset that saved it"
             )
         try:
+            position = int(state["position"])
             return cls(
                 run_id=str(state["run_id"]),
                 epoch=int(state["epoch"]),
-                position=int(state["position"]),
+                position=position,
                 world_size=int(state["world_size"]),
                 generation=int(state["generation"]),
                 digest=str(state["digest"]),
+                # A state that was taken back to the start of an epoch may have the count of another one.
+                kept_count=int(state.get("kept_count", 0)) if position > 0 else 0,
                 export=export,
             )
         except KeyError as error:
@@ -63,13 +69,26 @@ class Checkpoint:
 
     def next_epoch(self, lengths: EpochLengths) -> int:
         """The epoch that is trained next: the one after the checkpoint's where that was trained to its end."""
-        return self.epoch + (self.position >= lengths.position_count(self.epoch, self.world_size))
+        return self.epoch + self._is_at_end(lengths)
 
     def start_position(self, lengths: EpochLengths, world_size: int) -> int:
         """The position at which each of `world_size` ranks goes on in the checkpoint's epoch, at most its end. Where
         the world size changed and does not divide what was trained, fewer than `world_size` samples are trained again.
         """
-        end = lengths.position_count(self.epoch, world_size)
-        if self.position >= lengths.position_count(self.epoch, self.world_size):
-            return end
-        return min(self.position * self.world_size // world_size, end)
+        if self._is_at_end(lengths):
+            return self.position_count(lengths, world_size)
+        if self.position == 0:
+            return 0
+        return min(self.position * self.world_size // world_size, self.position_count(lengths, world_size))
+
+    def position_count(self, lengths: EpochLengths, world_size: int) -> int:
+        """Positions of each of `world_size` ranks in the checkpoint's epoch. Raises ValueError where they are not
+        known: with some policies, before it was planned.
+        """
+        kept_count = self.kept_count or lengths.kept_count(self.epoch)
+        return lengths.share_out(kept_count, world_size)
+
+    def _is_at_end(self, lengths: EpochLengths) -> bool:
+        if self.position == 0 and not lengths.is_known(self.epoch):
+            return False
+        return self.position >= self.position_count(lengths, self.world_size)

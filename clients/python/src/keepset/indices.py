@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 INDEX_LIMIT = 2**32
+_ITERATED_AT_ONCE = 65_536
 
 
 def to_indices(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
@@ -36,3 +39,9 @@ def to_indices(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
             "Pass the indices of keepset.indexed(dataset) unchanged."
         )
     return array.astype(np.uint32)
+
+
+def iterate(indices: npt.NDArray[np.uint32]) -> Iterator[int]:
+    """Python's own integers, which every data set takes, made a piece at a time."""
+    for start in range(0, len(indices), _ITERATED_AT_ONCE):
+        yield from indices[start : start + _ITERATED_AT_ONCE].tolist()

@@ -37,11 +37,22 @@ def plot_run(run: RankRun, path: str | os.PathLike[str] | None = None) -> Figure
 
 def _draw_epochs(axes: Any, run: RankRun, epochs: int) -> None:
     numbers = range(epochs)
-    kept = [100 * run.lengths.kept_count(epoch) / run.lengths.sample_count for epoch in numbers]
+    kept = 100 * np.array(_kept_counts(run, epochs)) / run.lengths.sample_count
     axes.step(numbers, kept, where="mid", label="kept")
-    axes.plot(numbers, [100 * run.lengths.saving(epoch + 1) for epoch in numbers], label="saving so far")
+    axes.plot(numbers, 100 - kept.cumsum() / (1 + np.arange(epochs)), label="saving so far")
     axes.set(xlabel="epoch", ylabel="% of the data set", ylim=(0, 105))
     axes.legend()
+
+
+def _kept_counts(run: RankRun, epochs: int) -> list[int]:
+    """Samples that each epoch so far kept, also where only its selection tells."""
+    selected = {selection.epoch: selection.kept_count for selection in run.client.selections(run.run_id)}
+    counts: list[int] = []
+    last = run.lengths.sample_count
+    for epoch in range(epochs):
+        last = selected.get(epoch, last)
+        counts.append(run.lengths.kept_count(epoch) if run.lengths.is_known(epoch) else last)
+    return counts
 
 
 def _draw_times_kept(axes: Any, times_kept: np.ndarray[Any, Any], selections: int) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keepset.attach import attach
+from keepset.batch_places import Values, batch_size, following, position_after
 from keepset.checkpoint import Checkpoint
-from keepset.client import Client, PendingValues, Plan, Run, connect
+from keepset.client import Client, Plan, Run, connect
 from keepset.client.errors import AbortedError, KeepsetError
 from keepset.embedded import EmbeddedSampler, start
 from keepset.epoch_lengths import EpochLengths
@@ -22,9 +23,6 @@ from keepset.unpruned import UnprunedPlan
 from keepset.world import World, find_world, is_across_machines
 
 _log = logging.getLogger("keepset")
-
-Values = npt.NDArray[Any] | PendingValues
-"""Values of a batch, (B,): an array, or one that is still on its way from a device."""
 
 
 class RankRun:
@@ -52,6 +50,7 @@ class RankRun:
         if on_failure not in ("raise", "unpruned"):
             raise ValueError(f'on_failure is {on_failure!r}: it must be "raise" or "unpruned"')
         self.settings = dict(settings)
+        self._is_batch_loss = self.settings.get("score_source") == "batch_loss"
         self.lengths = lengths
         self.run_id: str = run_id or run_name(self.settings)
         self.epoch = 0
@@ -70,12 +69,18 @@ class RankRun:
         self._plan: Plan | UnprunedPlan | None = None
         self._checkpoint: Checkpoint | None = None
         self._failure: KeepsetError | None = None
+        self._scoring: Plan | None = None
+        """What the present epoch left out, as far as it was asked for."""
+        self._scored = 0
+        """Samples of it that were reported."""
         self._largest_batch = 0
         self._is_in_order = True
         self._is_finished = False
         """Whether this rank has closed the run; everything was recorded before."""
         self.warns_of_silence = True
         """Whether it is still to be said that an epoch without losses is no help to the policy."""
+        self._warns_of_unscored = True
+        """Whether it is still to be said that what an epoch left out was to be scored."""
 
     def __getstate__(self) -> dict[str, Any]:
         if self._client is not None:
@@ -104,6 +109,16 @@ class RankRun:
         return self._client
 
     @property
+    def is_unpruned(self) -> bool:
+        """Whether the present epoch goes on without a sampler."""
+        return self._failure is not None or isinstance(self._plan, UnprunedPlan)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that reports of the present epoch may carry, those included that the policy needs."""
+        return self._plan.metrics if isinstance(self._plan, Plan) else ()
+
+    @property
     def has_plan(self) -> bool:
         """Whether the plan of the present epoch is at hand."""
         return self._plan is not None and self._plan.epoch == self.epoch
@@ -117,6 +132,8 @@ class RankRun:
             self._check_epoch()
             self._plan = self._fetch()
             self.position = self._plan.start_position
+            self._scoring = None
+            self._scored = 0
             self._largest_batch = 0
             self._is_in_order = True
         return self._plan
@@ -126,7 +143,10 @@ class RankRun:
         """Whether the present epoch is resumed at its very end. Its plan is then not needed, nor to be asked for: a run
         that has gone on since would go back to the epoch's start.
         """
-        return self._plan is None and self.length() == 0 < self.length(whole=True)
+        resumed = self._checkpoint
+        if self._plan is not None or self._failure is not None or resumed is None or resumed.epoch != self.epoch:
+            return False
+        return 0 < self._known_positions() == self._resumed_position()
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch that is trained next, from 0. Fetches nothing yet."""
@@ -136,38 +156,78 @@ class RankRun:
 
     def length(self, *, whole: bool = False) -> int:
         """Positions of this rank in the present epoch, or those that are left where it goes on in the middle of it,
-        unless `whole`. Waits for nothing.
+        unless `whole`. Waits for nothing, but for the plan where only that can tell.
         """
+        positions = self._known_positions()
+        if positions < 0:
+            positions = self.plan.position_count
+        if whole:
+            return positions
         if self.has_plan and self._plan is not None:
-            return self._plan.position_count - (0 if whole else self._plan.start_position)
-        if self._failure is not None:
-            return self.lengths.share_out(self.lengths.sample_count, self.world.world_size)
-        positions = self.lengths.position_count(self.epoch, self.world.world_size)
-        return positions if whole else positions - self._resumed_position()
+            return positions - self._plan.start_position
+        return positions if self._failure is not None else positions - self._resumed_position()
 
     def kept_count(self) -> int:
-        """Samples that the present epoch trains on, over all ranks. Waits for nothing."""
-        if self.has_plan and self._plan is not None:
+        """Samples that the present epoch trains on, over all ranks. Waits for nothing: where the policy decides it, it
+        is that of the epoch before until the plan is there.
+        """
+        if self._plan is not None and (self.has_plan or not self.lengths.is_known(self.epoch)):
             return self._plan.kept_count
-        return self.lengths.sample_count if self._failure is not None else self.lengths.kept_count(self.epoch)
+        if self._failure is not None or not self.lengths.is_known(self.epoch):
+            return self.lengths.sample_count
+        return self.lengths.kept_count(self.epoch)
 
-    def report(self, indices: Values | None, losses: Values, metrics: Mapping[str, Values]) -> None:
-        """Hands over the losses of a batch, (B,). `indices` None: they are those of the next positions of the plan."""
-        plan = self._plan
-        if plan is None or plan.epoch != self.epoch:
+    def saving(self) -> float:
+        """Share of the data set left out so far, the present epoch included. Waits for nothing: where the policy
+        decides how long an epoch is, it is that of the epoch before until the plan is there.
+        """
+        if self.has_plan or not all(self.lengths.is_known(epoch) for epoch in range(self.epoch + 1)):
+            return self._plan.saving if self._plan is not None else 0.0
+        return self.lengths.saving(self.epoch + 1)
+
+    def following(self, count: int) -> npt.NDArray[np.uint32]:
+        """The indices of the next `count` positions. Raises ValueError where fewer are left."""
+        return following(self._present_plan(), self.position, count)
+
+    @property
+    def score_count(self) -> int:
+        """Samples of this rank that are to be scored after the present epoch. Waits for nothing."""
+        if self.is_at_end or self._failure is not None:
+            return 0
+        if not self.has_plan:
             raise ValueError(
-                f"nobody has asked for the samples of epoch {self.epoch} yet, so these losses are of others: make the "
-                "loader with sampler=sampler, and iterate over it after sampler.set_epoch(epoch)"
+                f"epoch {self.epoch} has no plan yet, so nothing is left out: score what an epoch left out after its "
+                "training, before sampler.set_epoch() of the next one"
             )
-        count = losses.size
-        if count == 0 or metrics or (indices is not None and indices.size != count):
-            self._check_sizes(indices, count, metrics)
+        return self._plan.score_count if isinstance(self._plan, Plan) else 0
+
+    @property
+    def scoring(self) -> Plan | None:
+        """What this rank scores after the present epoch; None: nothing. The first use in an epoch fetches it."""
+        if self.score_count == 0:
+            return None
+        if self._scoring is None:
+            world = self.world
+            try:
+                self._scoring = self.run.plan_scoring(
+                    self.epoch, rank=world.rank, world_size=world.world_size, timeout=self._timeout
+                )
+            except KeepsetError as error:
+                self._fail(error)
+        return self._scoring
+
+    def report(self, indices: Values | None, losses: Values, metrics: Mapping[str, Values]) -> int:
+        """Hands over the losses of a batch, (B,), or with `score_source` "batch_loss" their mean, (1,). `indices` None:
+        they are those of the next positions of the plan. Returns the number of samples.
+        """
+        plan = self._present_plan()
+        count = batch_size(indices, losses, metrics, is_batch_loss=self._is_batch_loss)
         if indices is None:
-            reported = self._following(plan, count)
+            reported = following(plan, self.position, count)
             position = self.position + count
         else:
             reported = indices
-            position = self._position_after(plan, indices, count)
+            position = position_after(plan, self.position, indices, count, self._largest_batch)
         if self._failure is None and not isinstance(plan, UnprunedPlan):
             try:
                 plan.report(reported, losses, metrics)
@@ -178,6 +238,19 @@ class RankRun:
         self._is_in_order = indices is None
         if count > self._largest_batch:
             self._largest_batch = count
+        return count
+
+    def report_scoring(self, indices: Values, losses: Values, metrics: Mapping[str, Values]) -> None:
+        """Hands over losses, as `report` does, of a batch of `scoring`."""
+        count = batch_size(indices, losses, metrics, is_batch_loss=self._is_batch_loss)
+        plan = self.scoring
+        if plan is None:
+            return
+        try:
+            plan.report(indices, losses, metrics)
+        except KeepsetError as error:
+            self._fail(error)
+        self._scored += count
 
     def flush(self) -> None:
         """Waits until every loss handed over is recorded. Raises the run's failure."""
@@ -221,14 +294,15 @@ class RankRun:
         self.flush()
         plan = self._plan if self.has_plan else None
         position = self.position if plan is not None else 0
-        digest = plan.digest.hex() if isinstance(plan, Plan) and position > 0 else ""
+        planned = plan if isinstance(plan, Plan) and position > 0 else None
         return Checkpoint(
             run_id=self.run_id,
             epoch=self.epoch,
             position=position,
             world_size=self.world.world_size,
             generation=plan.generation if isinstance(plan, Plan) else 0,
-            digest=digest,
+            digest=planned.digest.hex() if planned is not None else "",
+            kept_count=planned.kept_count if planned is not None else 0,
             export=b"".join(self.client.export_run(self.run.run_id)) if export else None,
         )
 
@@ -253,6 +327,28 @@ class RankRun:
         if resumed is None or resumed.epoch != self.epoch:
             return 0
         return resumed.start_position(self.lengths, self.world.world_size)
+
+    def _known_positions(self) -> int:
+        """Positions of this rank in the whole of the present epoch; -1 where only its plan can tell."""
+        world_size = self.world.world_size
+        if self.has_plan and self._plan is not None:
+            return self._plan.position_count
+        if self._failure is not None:
+            return self.lengths.share_out(self.lengths.sample_count, world_size)
+        resumed = self._checkpoint
+        if resumed is not None and resumed.epoch == self.epoch and resumed.kept_count > 0:
+            return resumed.position_count(self.lengths, world_size)
+        return self.lengths.position_count(self.epoch, world_size) if self.lengths.is_known(self.epoch) else -1
+
+    def _present_plan(self) -> Plan | UnprunedPlan:
+        """The plan of the present epoch, which was asked for before."""
+        plan = self._plan
+        if plan is None or plan.epoch != self.epoch:
+            raise ValueError(
+                f"nobody has asked for the samples of epoch {self.epoch} yet, so these losses are of others: make the "
+                "loader with sampler=sampler, and iterate over it after sampler.set_epoch(epoch)"
+            )
+        return plan
 
     def _start_embedded(self) -> str:
         if is_across_machines(self.world):
@@ -338,49 +434,6 @@ class RankRun:
         self._failure = error
         _log.warning("the sampler is lost, the training goes on with every sample and without reports: %s", error)
 
-    def _following(self, plan: Plan | UnprunedPlan, count: int) -> npt.NDArray[np.uint32]:
-        """The indices of the next `count` positions."""
-        start = self.position - plan.start_position
-        following = plan.indices[start : start + count]
-        if len(following) < count:
-            raise ValueError(
-                f"{count} losses were reported, but {len(following)} of the {plan.position_count} positions of "
-                f"epoch {plan.epoch} are left: "
-                "report(losses) needs every batch once and in the loader's order; else use report(index, losses), "
-                "and sampler.set_epoch(epoch) before each epoch"
-            )
-        return following
-
-    def _position_after(self, plan: Plan | UnprunedPlan, indices: Values, count: int) -> int:
-        """Where a batch ends. A loader that keeps the plan's order, as all but few do, is followed exactly, also when
-        it begins the epoch anew.
-        """
-        start = self.position - plan.start_position
-        is_from_start = (
-            isinstance(indices, np.ndarray)
-            and not _is_at(start, plan.indices, indices)
-            and np.array_equal(plan.indices[:count], indices)
-        )
-        left = plan.position_count - self.position
-        if left <= 0 or (is_from_start and left < self._largest_batch):
-            raise ValueError(
-                f"every sample of epoch {plan.epoch} has been reported already: call sampler.set_epoch(epoch), with "
-                "the next number, before each epoch, and report each batch once"
-            )
-        return plan.start_position + count if is_from_start else self.position + min(count, left)
-
-    @staticmethod
-    def _check_sizes(indices: Values | None, count: int, metrics: Mapping[str, Values]) -> None:
-        if count == 0:
-            raise ValueError("losses is empty: report at least one sample")
-        if indices is not None and indices.size != count:
-            raise ValueError(f"losses has {count} values, index {indices.size}: there must be one loss a sample")
-        for name, values in metrics.items():
-            if values.size != count:
-                raise ValueError(
-                    f"metrics[{name!r}] has {values.size} values, losses {count}: there must be one a sample"
-                )
-
     def _check_epoch(self) -> None:
         """Before another epoch is planned: whether it is one of the training's, and whether the one before was
         reported.
@@ -394,6 +447,15 @@ class RankRun:
         plan = self._plan
         if plan is None or self.epoch != plan.epoch + 1:
             return
+        if self._warns_of_unscored and self._scored == 0 and isinstance(plan, Plan) and plan.score_count > 0:
+            self._warns_of_unscored = False
+            _log.warning(
+                "epoch %d left out samples that were to be scored before epoch %d, and were not: call "
+                "keepset.score_left_out(sampler, dataset, model, loss_fn) after each epoch, or give the sampler "
+                "score_left_out=False",
+                plan.epoch,
+                self.epoch,
+            )
         if self._largest_batch == 0:
             self._warn_of_silence(plan)
         elif self._is_in_order:
@@ -420,9 +482,3 @@ class RankRun:
             plan.epoch,
             type(self.settings["policy"]).__name__,
         )
-
-
-def _is_at(start: int, order: npt.NDArray[np.uint32], indices: npt.NDArray[Any]) -> bool:
-    """Whether a batch stands at a place of the plan's order, by its ends: all but padding is there once."""
-    last = start + indices.size - 1
-    return last < len(order) and order.item(start) == indices.item(0) and order.item(last) == indices.item(-1)

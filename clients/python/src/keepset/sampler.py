@@ -6,26 +6,29 @@ import os
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from keepset.batch_columns import batch_columns
 from keepset.checkpoint import Checkpoint
-from keepset.client import PendingValues, Plan, Run
-from keepset.device_values import pending, pending_indices
+from keepset.client import Plan, Run
+from keepset.device_values import pending_indices
 from keepset.epoch_lengths import EpochLengths
-from keepset.policies import UCB, Full, Policy
+from keepset.indices import iterate
+from keepset.policies import UCB, Policy
+from keepset.policy_traits import default_prune_rate, run_defaults
 from keepset.progress import ProgressBar
 from keepset.rank_run import RankRun
+from keepset.scoring import Scoring
 from keepset.unpruned import UnprunedPlan
+from keepset.weights import EpochWeights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Index = Tensor | npt.NDArray[Any] | Sequence[int]
-_ITERATED_AT_ONCE = 65_536
 
 
 class Sampler(DistributedSampler[int]):
@@ -48,8 +51,8 @@ class Sampler(DistributedSampler[int]):
     Args:
         data: the data set that is trained on, or its number of samples, N. Indices are 0 to N - 1.
         policy: the rule that chooses; see `keepset.policies`.
-        prune_rate: share of the data set that is left out, p in [0, 1): floor((1 - p) N) samples are kept. With
-            `Full` it is 0.
+        prune_rate: share of the data set that is left out, p in [0, 1): floor((1 - p) N) samples are kept, unless the
+            policy says that the count is its own. None: 0.5, or 0 where the policy needs none, 0.3 with `Kakurenbo`.
         epochs: epochs that the training will have. Sets the default of `selection_period`; needed by `tail_epochs`
             and `total_steps`.
         seed: key of every random choice. The same settings, seed and losses give the same plans.
@@ -59,16 +62,26 @@ class Sampler(DistributedSampler[int]):
             a rerun finds its run. Two trainings that are to go on at the same time need names of their own, where
             script and settings are the same.
         rank, world_size: None: those of torch.distributed, else RANK and WORLD_SIZE of the environment, else 0 of 1.
-        selection_period: epochs from one selection to the next. None: max(1, round(epochs / 20)), or 10 where
-            `epochs` is None.
-        warmup_epochs, tail_epochs: first and last epochs that train on everything; None: 1.
+        selection_period: epochs from one selection to the next. None: what the policy says, or else
+            max(1, round(epochs / 20)), or 10 where `epochs` is None.
+        warmup_epochs, tail_epochs: first and last epochs that train on everything. None: what the policy says, or else
+            1 and 0.
         prune_rate_schedule: pairs (first epoch, prune rate), rising.
         shard_mode: how ranks get equally many positions: "pad" repeats a rank's own first sample, "drop" leaves out
             the last ones.
         position_multiple: each rank's positions are brought to a multiple of this. Batch size x accumulation steps:
             every optimizer step is whole.
         non_finite: a loss that is NaN or infinite: "ignore" counts it and changes nothing, "reject" refuses its batch.
-        metrics: names of further columns that `report` hands over, for example ["correct", "confidence"].
+        metrics: names of further columns that `report` hands over, for example ["correct", "confidence"]. Those that
+            the policy needs are added.
+        weights: whether the loss that `report` returns is weighted, each sample by 1 / the probability with which it
+            was kept: "on" or "off". None: what the policy says, or else "off".
+        weight_cap: the greatest weight, at least 1. None: none is too large.
+        score_source: what `report` takes: "loss", the loss of each sample; "batch_loss", one value, the mean of the
+            batch, for a model that tells no more. Not with weights.
+        batch_loss_momentum: with "batch_loss", the weight of a sample's old value, in [0, 1). None: 0.7.
+        score_left_out: whether what an epoch leaves out has a forward pass after it: `keepset.score_left_out`. None:
+            what the policy says, or else False.
         data_dir: where the embedded sampler keeps its runs. None: `keepset-data` beside the script.
         on_failure: when the sampler cannot be reached past the deadline: "raise", or "unpruned": go on with every
             sample, with a warning.
@@ -94,12 +107,17 @@ class Sampler(DistributedSampler[int]):
         world_size: int | None = None,
         selection_period: int | None = None,
         warmup_epochs: int | None = None,
-        tail_epochs: int = 0,
+        tail_epochs: int | None = None,
         prune_rate_schedule: Sequence[tuple[int, float]] = (),
         shard_mode: Literal["pad", "drop"] = "pad",
         position_multiple: int = 1,
         non_finite: Literal["ignore", "reject"] = "ignore",
         metrics: Sequence[str] = (),
+        weights: Literal["on", "off"] | None = None,
+        weight_cap: float | None = None,
+        score_source: Literal["loss", "batch_loss"] = "loss",
+        batch_loss_momentum: float | None = None,
+        score_left_out: bool | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         on_failure: Literal["raise", "unpruned"] = "raise",
         timeout: float = 600.0,
@@ -109,10 +127,23 @@ class Sampler(DistributedSampler[int]):
         if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"policy is {policy!r}: make it one of keepset's, for example policy=keepset.UCB()")
         if prune_rate is None:
-            prune_rate = 0.0 if isinstance(policy, Full) else 0.5
+            prune_rate = default_prune_rate(policy)
+        defaults = run_defaults(policy, epochs)
+        self.has_weights = defaults.has_weights if weights is None else weights == "on"
+        """Whether `report` returns a weighted loss."""
+        self.scores_left_out = defaults.scores_left_out if score_left_out is None else score_left_out
+        """Whether what an epoch leaves out is to be scored: `scoring`."""
+        self.reports_batch_loss = score_source == "batch_loss"
+        """Whether `report` takes the mean loss of a batch."""
+        if self.has_weights and self.reports_batch_loss:
+            raise ValueError(
+                f'score_source="batch_loss" knows no loss of a sample that could be weighted, and {policy} has '
+                'weights: give Sampler(weights="off")'
+            )
         lengths = EpochLengths(
             sample_count=_sample_count(data),
             prune_rate=prune_rate,
+            policy=policy,
             prune_rate_schedule=tuple(prune_rate_schedule),
             epochs=epochs,
             warmup_epochs=warmup_epochs,
@@ -134,6 +165,11 @@ class Sampler(DistributedSampler[int]):
             "position_multiple": position_multiple,
             "non_finite": non_finite,
             "metrics": tuple(metrics),
+            "weights": weights,
+            "weight_cap": weight_cap,
+            "score_source": score_source,
+            "batch_loss_momentum": batch_loss_momentum,
+            "score_left_out": score_left_out,
         }
         self._run = RankRun(
             settings,
@@ -146,6 +182,7 @@ class Sampler(DistributedSampler[int]):
             on_failure=on_failure,
             timeout=timeout,
         )
+        self._weights: EpochWeights | None = None
         self._bar = ProgressBar() if progress else None
         self.has_whole_length = False
         """Whether `len()` is that of the whole epoch also in one that is resumed in its middle: for a framework that
@@ -182,7 +219,7 @@ class Sampler(DistributedSampler[int]):
 
     def __len__(self) -> int:
         """Positions of this rank in the epoch; in an epoch that is resumed in its middle, those that are left. Waits
-        for nothing.
+        for nothing, but for the epoch's plan where the policy itself decides how many samples it keeps.
         """
         return self._run.length(whole=self.has_whole_length)
 
@@ -202,10 +239,26 @@ class Sampler(DistributedSampler[int]):
     # Losses.
 
     @overload
-    def report(self, index: Tensor, /, *, metrics: Mapping[str, Any] | None = None, score: Any = None) -> Tensor: ...
+    def report(
+        self,
+        index: Tensor,
+        /,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        score: Any = None,
+        logits: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor: ...
     @overload
     def report(
-        self, index: Index, losses: Tensor, *, metrics: Mapping[str, Any] | None = None, score: Any = None
+        self,
+        index: Index,
+        losses: Tensor,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        score: Any = None,
+        logits: Tensor | None = None,
+        targets: Tensor | None = None,
     ) -> Tensor: ...
     def report(
         self,
@@ -214,8 +267,10 @@ class Sampler(DistributedSampler[int]):
         *,
         metrics: Mapping[str, Any] | None = None,
         score: Any = None,
+        logits: Tensor | None = None,
+        targets: Tensor | None = None,
     ) -> Tensor:
-        """Hands over a batch's losses and returns their mean, to back-propagate.
+        """Hands over a batch's losses and returns their mean, to back-propagate; with weights mean(weight * loss).
 
         Copies and returns: it waits neither for the network nor for the GPU, but where the queue of reports is full.
 
@@ -223,19 +278,22 @@ class Sampler(DistributedSampler[int]):
             index: the samples of the batch, (B,) integers: what `keepset.indexed` put beside them. Left out, as in
                 `report(losses)`, the batch is the next one of the plan: right only where every batch is reported once
                 and in the loader's order.
-            losses: un-reduced training loss of each sample, (B,), any float dtype; `reduction="none"`.
-                `keepset.per_sample` and `keepset.per_object` bring other shapes to this one.
-            metrics: further columns, by name, (B,) each: those that the sampler was made with, for example
+            losses: un-reduced training loss of each sample, (B,), any float dtype; `reduction="none"`. Without weights,
+                which come here. `keepset.per_sample` and `keepset.per_object` bring other shapes to this one. With
+                `score_source="batch_loss"` it is the batch's mean, a scalar, and is returned as it is.
+            metrics: further columns, by name, (B,) each: those that the run has, for example
                 `{"correct": keepset.scores.correct(logits, y)}`.
             score: (B,) what the policy is to judge by in the place of the losses, for example
-                `keepset.scores.el2n(logits, y)`.
+                `keepset.scores.el2n(logits, y)`. With `CustomScore` it is the metric `score`, beside the losses.
+            logits, targets: (B, C) before the softmax and (B,) class indices, of which those of correct, confidence and
+                el2n are made that the run has and `metrics` does not.
 
         Returns:
             The mean loss, a float32 scalar that can be differentiated.
 
         Raises:
-            ValueError, TypeError: shapes or types that do not fit, or an epoch that was reported whole: `set_epoch` is
-                missing. Nothing was handed over.
+            ValueError, TypeError: shapes or types that do not fit, a metric that the policy needs and has not, or an
+                epoch that was reported whole: `set_epoch` is missing. Nothing was handed over.
             KeepsetError: the run has failed: an earlier report was refused, for example for an index that is not in the
                 plan, or the sampler was out of reach past the deadline.
         """
@@ -245,20 +303,20 @@ class Sampler(DistributedSampler[int]):
             losses, indices = index, None
         else:
             indices = pending_indices(index)
-        judged = pending(losses) if score is None else _column("score", score)
-        columns = {name: _column(f"metrics[{name!r}]", values) for name, values in (metrics or {}).items()}
+        columns = batch_columns(self._run, losses, metrics=metrics, score=score, logits=logits, targets=targets)
         # Before the report: the sender's thread, once awake, takes the interpreter while torch computes.
-        mean = losses.mean(dtype=torch.float32)
-        self._run.report(indices, judged, columns)
+        loss = losses if self.reports_batch_loss else self._mean(None if indices is None else index, losses)
+        count = self._run.report(indices, columns.losses, columns.metrics)
         if self._bar is not None:
-            self._bar.update(self._run, judged.size)
-        return mean
+            self._bar.update(self._run, count)
+        return loss
 
     def report_batch_loss(self, index: Index, loss: Tensor) -> Tensor:
         """Hands over the mean loss of a batch as the loss of each of its samples, for a model that tells no more, and
         returns it.
 
         A sample's statistics then follow those of the batches that it was in: weaker than its own loss, and free.
+        `score_source="batch_loss"` is the same with a memory: a sample keeps a part of its old value.
 
         Args:
             index: (B,) the samples of the batch.
@@ -269,8 +327,20 @@ class Sampler(DistributedSampler[int]):
                 f"loss has the shape {tuple(loss.shape)}: report_batch_loss takes the batch's mean; for a loss per "
                 f"sample call report(index, losses)"
             )
-        self.report(index, loss.detach().reshape(1).expand(len(index)))
+        if self.has_weights:
+            raise ValueError(
+                'a batch\'s mean loss cannot be weighted by sample: give Sampler(weights="off"), or call '
+                "report(index, losses) with the loss of each sample"
+            )
+        self.report(index, loss if self.reports_batch_loss else loss.detach().reshape(1).expand(len(index)))
         return loss
+
+    @property
+    def scoring(self) -> Scoring:
+        """What this rank is to score after the training of the present epoch, a sampler of its own: see
+        `keepset.score_left_out`, which uses it. Empty where nothing is to be scored.
+        """
+        return Scoring(self._run)
 
     def flush(self) -> None:
         """Waits until every loss handed over is recorded. Raises KeepsetError where that cannot be."""
@@ -291,15 +361,15 @@ class Sampler(DistributedSampler[int]):
     # How long it takes, and what it saves.
 
     def steps_per_epoch(self, batch_size: int, drop_last: bool = False, *, epoch: int | None = None) -> int:
-        """Batches of this rank in an epoch (None: the present one), whole. Exact for every policy that keeps
-        floor((1 - p) N) samples, as all present ones do.
+        """Batches of this rank in an epoch (None: the present one), whole. Raises ValueError where only the epoch's
+        plan can tell, as the policy decides how many samples it keeps.
         """
         epoch = self.epoch if epoch is None else epoch
         return self._run.lengths.step_count(epoch, self.world_size, batch_size, drop_last)
 
     def total_steps(self, batch_size: int, epochs: int | None = None, drop_last: bool = False) -> int:
-        """Batches of this rank over the first `epochs` epochs (None: all), for a learning-rate schedule. As exact as
-        `steps_per_epoch`.
+        """Batches of this rank over the first `epochs` epochs (None: all), for a learning-rate schedule. Raises
+        ValueError where `steps_per_epoch` does.
         """
         epochs = self._run.lengths.epochs if epochs is None else epochs
         if epochs is None:
@@ -320,15 +390,17 @@ class Sampler(DistributedSampler[int]):
 
     @property
     def kept_fraction(self) -> float:
-        """Share of the data set that the present epoch trains on, in (0, 1]."""
+        """Share of the data set that the present epoch trains on, in (0, 1]. Where the policy decides it, that of the
+        epoch before, until the plan is there.
+        """
         return self._run.kept_count() / self._run.lengths.sample_count
 
     @property
     def saving(self) -> float:
-        """Share of the data set left out so far, the present epoch included: 1 - samples planned / (epochs x N), in
-        [0, 1).
+        """Share of the data set left out so far, the present epoch included: 1 - samples planned / (epochs x N), below
+        1. As `kept_fraction`, where the policy decides.
         """
-        return self._run.plan.saving if self._run.has_plan else self._run.lengths.saving(self.epoch + 1)
+        return self._run.saving()
 
     @property
     def run_id(self) -> str:
@@ -342,7 +414,9 @@ class Sampler(DistributedSampler[int]):
 
     @property
     def plan(self) -> Plan | UnprunedPlan:
-        """The present epoch's plan: why it keeps what it keeps, its digest, its indices."""
+        """The present epoch's plan: why it keeps what it keeps, its digest, its indices, their weights, and what the
+        learning rate is to be multiplied with, `learning_rate_factor`.
+        """
         return self._run.plan
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
@@ -394,11 +468,22 @@ class Sampler(DistributedSampler[int]):
         data = None if export is None else export.cpu().numpy().tobytes()
         self._run.restore(Checkpoint.from_dict(state_dict, data))
 
+    def _mean(self, index: Index | None, losses: Tensor) -> Tensor:
+        """The mean loss of a batch, weighted. `index` None: it is of the next positions of the plan."""
+        weights = self._present_weights()
+        if weights is None:
+            return losses.mean(dtype=torch.float32)
+        return weights.weighted_mean(self._run.following(len(losses)) if index is None else index, losses)
 
-def iterate(indices: npt.NDArray[np.uint32]) -> Iterator[int]:
-    """Python's own integers, which every data set takes, made a piece at a time."""
-    for start in range(0, len(indices), _ITERATED_AT_ONCE):
-        yield from indices[start : start + _ITERATED_AT_ONCE].tolist()
+    def _present_weights(self) -> EpochWeights | None:
+        """Those of the present epoch; None where all are 1."""
+        plan = self._run.plan if self._run.has_plan else None
+        weights = plan.weights if isinstance(plan, Plan) else None
+        if not isinstance(plan, Plan) or weights is None:
+            return None
+        if self._weights is None or self._weights.plan is not plan:
+            self._weights = EpochWeights(plan, weights)
+        return self._weights
 
 
 def _sample_count(data: Dataset[Any] | Sized | int) -> int:
@@ -413,7 +498,3 @@ def _sample_count(data: Dataset[Any] | Sized | int) -> int:
     if count < 1:
         raise ValueError(f"data has {count} samples: it must have at least 1")
     return count
-
-
-def _column(name: str, values: Any) -> npt.NDArray[np.float32] | PendingValues:
-    return pending(torch.as_tensor(values), name)

@@ -16,6 +16,7 @@ class UnprunedPlan:
 
     reason = "unpruned"
     start_position = 0
+    learning_rate_factor = 1.0
 
     def __init__(self, lengths: EpochLengths, seed: int, epoch: int, world: World, saving: float = 0.0) -> None:
         """`saving`: share of the data set left out so far, this epoch included."""

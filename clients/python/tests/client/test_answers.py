@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 from keepset._proto import run_service_pb2, sampler_service_pb2
@@ -256,6 +257,7 @@ def test_a_plan_that_changes_while_it_is_read_is_told() -> None:
         ([{"sample_indices": b"12345"}], "5 bytes"),
         ([{"sample_indices": b"1234" * 5}], "20 bytes"),
         ([{"sample_indices": b"1234" * 3}], "ended 1 positions too early"),
+        ([{"sample_indices": b"1234" * 4, "weights": b"1234"}], "holds 4 bytes of weights beside 16 of indices"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_told(fields: list[dict[str, Any]] | None, text: str) -> None:
@@ -268,6 +270,37 @@ def test_a_plan_that_cannot_be_read_is_told(fields: list[dict[str, Any]] | None,
     server = ScriptedSampler(create_run=create_run, plan_epoch=garbled)
     with server, connect(server.address) as client, pytest.raises(InternalError, match=text):
         client.create_run(sample_count=4, policy=Full()).plan_epoch(0)
+
+
+def test_a_sampler_that_knows_no_scoring_is_told() -> None:
+    server = ScriptedSampler(create_run=create_run, plan_epoch=plan_of(4))
+    with server, connect(server.address) as client:
+        run = client.create_run(sample_count=4, policy=Full())
+        with pytest.raises(InternalError, match="is not of what is to be scored"):
+            run.plan_scoring(0)
+        plan = run.plan_epoch(0)
+        assert (plan.weights, plan.learning_rate_factor, plan.score_count) == (None, 1.0, 0)
+
+
+def test_weights_that_break_off_are_fetched_on() -> None:
+    weights = np.array([1, 2, 0.5, 4], np.float32)
+
+    def weighted(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        first, rest = plan_of(4)(request, context)
+        first.header.has_weights = True
+        yield first
+        start = request.start_position
+        rest.chunk.weights = weights[start:].tobytes()
+        if start == 0:
+            rest.chunk.sample_indices = rest.chunk.sample_indices[:8]
+            rest.chunk.weights = rest.chunk.weights[:8]
+            yield rest
+            context.abort(Code.UNAVAILABLE, "draining")
+        yield rest
+
+    with ScriptedSampler(create_run=create_run, plan_epoch=weighted) as server, connect(server.address) as client:
+        plan = client.create_run(sample_count=4, policy=Full()).plan_epoch(0)
+        assert plan.weights is not None and plan.weights.tolist() == weights.tolist()
 
 
 def test_a_sampler_that_stays_silent_is_told() -> None:

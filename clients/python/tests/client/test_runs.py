@@ -27,7 +27,26 @@ from keepset.client import (
     UnavailableError,
     connect,
 )
-from keepset.policies import UCB, EpsilonGreedy, Full, OrderDP, Policy, Random, StaticRandom
+from keepset.policies import (
+    IES,
+    RS2,
+    UCB,
+    CustomScore,
+    EpsilonGreedy,
+    Full,
+    Importance,
+    InfoBatch,
+    Kakurenbo,
+    OrderDP,
+    Policy,
+    Random,
+    RePB,
+    SelectiveBackprop,
+    SeTa,
+    StaticMetric,
+    StaticRandom,
+    StaticScore,
+)
 from support.cutting_proxy import CuttingProxy
 from support.sampler_process import SamplerProcess
 
@@ -59,15 +78,27 @@ def train(plan: Plan, batch_size: int = 10) -> int:
         UCB(),
         OrderDP(pool_rate=0.7),
         OrderDP(),
+        InfoBatch(r=0.9),
+        InfoBatch(r=0.75),
+        RS2(),
+        Importance(exponent=0.5, uniform_share=0.25),
+        SelectiveBackprop(exponent=2.0),
+        CustomScore(draw=True, uniform_share=0.5),
+        CustomScore(),
+        SeTa(drop_rate=0.25, groups=7, window=0.5),
+        RePB(rho=0.25),
+        Kakurenbo(confidence=0.5),
+        IES(tau=0.5),
     ],
 )
 def test_settings_come_back_as_they_were_given(client: Client, run_id: str, policy: Policy) -> None:
+    has_no_rate = isinstance(policy, (Full, SeTa, RePB, IES))
     client.create_run(
         run_id,
         sample_count=100,
         policy=policy,
-        prune_rate=0.0 if policy == Full() else 0.5,
-        prune_rate_schedule=[] if policy == Full() else [(3, 0.25), (5, 0.75)],
+        prune_rate=0.0 if has_no_rate else 0.5,
+        prune_rate_schedule=[] if has_no_rate else [(3, 0.25), (5, 0.75)],
         epochs=20,
         seed=2**64 - 1,
         selection_period=2,
@@ -77,14 +108,54 @@ def test_settings_come_back_as_they_were_given(client: Client, run_id: str, poli
         position_multiple=4,
         non_finite="reject",
         metrics=["correct", "el2n"],
+        weights="on",
+        weight_cap=2.5,
+        score_left_out=True,
     )
     settings = client.get_run(run_id).settings
     assert settings.policy == policy
-    assert list(settings.prune_rate_schedule) == ([] if policy == Full() else [(3, 0.25), (5, 0.75)])
+    assert list(settings.prune_rate_schedule) == ([] if has_no_rate else [(3, 0.25), (5, 0.75)])
     assert (settings.sample_count, settings.epochs, settings.seed) == (100, 20, 2**64 - 1)
     assert (settings.selection_period, settings.warmup_epochs, settings.tail_epochs) == (2, 0, 1)
     assert (settings.shard_mode, settings.position_multiple, settings.non_finite) == ("drop", 4, "reject")
-    assert list(settings.metrics) == ["correct", "el2n"]
+    needed = {Kakurenbo: ["confidence"], CustomScore: ["score"]}.get(type(policy), [])
+    assert list(settings.metrics) == ["correct", "el2n", *needed]
+    assert (settings.weights, settings.weight_cap, settings.score_left_out) == ("on", 2.5, True)
+    assert (settings.score_source, settings.batch_loss_momentum) == ("loss", None)
+
+
+@pytest.mark.parametrize("metric", ["el2n", "forgetting", "grand"])
+def test_static_scores_may_come_from_other_runs(client: Client, run_id: str, metric: StaticMetric) -> None:
+    observing = StaticScore(metric=metric, observe_epochs=2)
+    other = client.create_run(f"{run_id}-other", sample_count=100, policy=observing, prune_rate=0.5)
+    assert other.settings.policy == observing and other.settings.warmup_epochs == 2
+    assert other.settings.metrics == ("correct" if metric == "forgetting" else metric,)
+    for epoch in range(2):
+        plan = other.plan_epoch(epoch)
+        plan.report(plan.indices, plan.indices, {other.settings.metrics[0]: plan.indices % 2})
+    other.flush()
+    taking = StaticScore(metric=metric, scores_from=[other.run_id])
+    run = client.create_run(run_id, sample_count=100, policy=taking, prune_rate=0.5)
+    assert client.get_run(run_id).settings.policy == taking
+    assert run.info().progress.samples_planned_elsewhere == 200
+    assert (run.settings.warmup_epochs, run.settings.metrics) == (0, ())
+
+
+def test_a_run_of_batch_losses(client: Client, run_id: str) -> None:
+    run = client.create_run(
+        run_id, sample_count=10, policy=UCB(), score_source="batch_loss", batch_loss_momentum=0.5, weights="off"
+    )
+    settings = client.get_run(run_id).settings
+    assert (settings.score_source, settings.batch_loss_momentum, settings.weights) == ("batch_loss", 0.5, "off")
+    for epoch, losses in enumerate([(1.0, 4.0), (2.0, 8.0)]):
+        plan = run.plan_epoch(epoch)
+        for loss, batch in zip(losses, (range(5), range(5, 10)), strict=True):
+            plan.report(list(batch), loss)
+    run.flush()
+    assert client.statistics(run_id).last_losses.tolist() == [1.5] * 5 + [6.0] * 5
+    for losses in ([1.0, 2.0], []):
+        with pytest.raises(InvalidArgumentError, match="must be one value, the batch's mean loss"):
+            plan.report([0, 1], losses)
 
 
 def test_defaults_are_the_samplers(client: Client) -> None:
@@ -92,6 +163,8 @@ def test_defaults_are_the_samplers(client: Client) -> None:
     assert (settings.epochs, settings.selection_period, settings.warmup_epochs) == (None, 10, 1)
     assert (settings.shard_mode, settings.position_multiple, settings.non_finite) == ("pad", 1, "ignore")
     assert settings.metrics == ()
+    assert (settings.weights, settings.weight_cap, settings.tail_epochs) == ("off", None, 0)
+    assert (settings.score_source, settings.batch_loss_momentum, settings.score_left_out) == ("loss", None, False)
 
 
 def test_creating_again_attaches(client: Client, run_id: str) -> None:
@@ -221,6 +294,16 @@ def test_refused_values_name_their_field(client: Client) -> None:
         ({"prune_rate": "half"}, "spec.prune_rate"),
         ({"prune_rate_schedule": [(1.5, 0.5)]}, "spec.prune_rate_schedule[0].from_epoch"),
         ({"epochs": -1}, "spec.total_epochs"),
+        ({"tail_epochs": -1}, "spec.tail_epochs"),
+        ({"weights": True}, "spec.weights"),
+        ({"weight_cap": "x"}, "spec.weight_cap"),
+        ({"score_source": "losses"}, "spec.score_source"),
+        ({"batch_loss_momentum": "x"}, "spec.batch_loss_momentum"),
+        ({"score_left_out": 1}, "spec.score_left_out"),
+        ({"policy": InfoBatch(r="x")}, "spec.info_batch.r"),  # type: ignore[arg-type]
+        ({"policy": CustomScore(draw=1)}, "spec.custom_score.draw"),  # type: ignore[arg-type]
+        ({"policy": SeTa(groups=2.5)}, "spec.seta.groups"),  # type: ignore[arg-type]
+        ({"policy": StaticScore(metric="loss")}, "spec.static_score.metric"),  # type: ignore[arg-type]
     ],
 )
 def test_what_does_not_fit_the_wire_is_refused_here(client: Client, changed: dict[str, object], field: str) -> None:
@@ -377,6 +460,17 @@ def test_statistics_have_one_element_a_sample(client: Client) -> None:
     assert np.isnan(statistics.metrics["margin"]).all()
     assert (statistics.always_count, statistics.sometimes_count, statistics.never_count) == (30_000, 0, 30_000)
     assert statistics.times_kept.sum() == 30_000 and statistics.run.next_epoch == 2
+
+
+def test_statistics_have_what_the_policy_keeps_for_itself(client: Client) -> None:
+    run = client.create_run(sample_count=50_000, policy=RePB(), metrics=["margin"])
+    plan = run.plan_epoch(0)
+    plan.report(plan.indices, plan.indices, {"margin": plan.indices})
+    run.flush()
+    statistics = client.statistics(run.run_id)
+    assert list(statistics.metrics) == ["margin"]
+    above = np.where(np.arange(50_000) >= 24_999.5, 1, -1)
+    assert [column.tolist() for column in statistics.policy_columns.values()] == [above.tolist()]
 
 
 def test_a_closed_client_says_so(sampler: SamplerProcess) -> None:

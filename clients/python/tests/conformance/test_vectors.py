@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,25 @@ import numpy.typing as npt
 import pytest
 
 from keepset.client import Client, Plan, connect
-from keepset.policies import UCB, EpsilonGreedy, Full, OrderDP, Policy, Random, StaticRandom
+from keepset.policies import (
+    IES,
+    RS2,
+    UCB,
+    CustomScore,
+    EpsilonGreedy,
+    Full,
+    Importance,
+    InfoBatch,
+    Kakurenbo,
+    OrderDP,
+    Policy,
+    Random,
+    RePB,
+    SelectiveBackprop,
+    SeTa,
+    StaticRandom,
+    StaticScore,
+)
 from support.sampler_process import REPOSITORY, SamplerProcess
 
 VECTORS = sorted((REPOSITORY / "test/conformance/vectors").glob("*.json"))
@@ -26,6 +45,24 @@ POLICIES = {
     "epsilonGreedy": EpsilonGreedy,
     "ucb": UCB,
     "orderDp": OrderDP,
+    "infoBatch": InfoBatch,
+    "rs2": RS2,
+    "importance": Importance,
+    "selectiveBackprop": SelectiveBackprop,
+    "customScore": CustomScore,
+    "seta": SeTa,
+    "repb": RePB,
+    "kakurenbo": Kakurenbo,
+    "ies": IES,
+    "staticScore": StaticScore,
+}
+# Enums of the wire are their names in lower case, without these prefixes.
+PREFIXES = {
+    "initial": "INITIAL_STATISTICS_",
+    "metric": "STATIC_METRIC_",
+    "shardMode": "SHARD_MODE_",
+    "weights": "WEIGHTS_MODE_",
+    "scoreSource": "SCORE_SOURCE_",
 }
 
 
@@ -35,33 +72,27 @@ def client(sampler: SamplerProcess) -> Iterator[Client]:
         yield client
 
 
+def value_of(name: str, value: Any) -> Any:
+    return value.removeprefix(PREFIXES[name]).lower() if name in PREFIXES else value
+
+
+def snake_case(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
 def policy_of(spec: dict[str, Any]) -> Policy:
     name = next(name for name in POLICIES if name in spec)
-    options = dict(spec[name])
-    if "initial" in options:
-        options["initial"] = options["initial"].removeprefix("INITIAL_STATISTICS_").lower()
-    if "poolRate" in options:
-        options["pool_rate"] = options.pop("poolRate")
-    return POLICIES[name](**options)
+    return POLICIES[name](**{snake_case(key): value_of(key, value) for key, value in spec[name].items()})
 
 
 def settings_of(spec: dict[str, Any]) -> dict[str, Any]:
     """What `create_run` takes, from a RunSpec as proto3 JSON."""
-    names = {
-        "sampleCount": "sample_count",
-        "pruneRate": "prune_rate",
-        "totalEpochs": "epochs",
-        "selectionPeriod": "selection_period",
-        "warmupEpochs": "warmup_epochs",
-        "tailEpochs": "tail_epochs",
-        "positionMultiple": "position_multiple",
-    }
-    rest = spec.keys() - names.keys() - POLICIES.keys() - {"seed", "shardMode", "pruneRateSchedule"}
-    assert not rest, f"the vectors have settings that this test does not know: {rest}"
-    settings: dict[str, Any] = {names[key]: value for key, value in spec.items() if key in names}
-    if "shardMode" in spec:
-        settings["shard_mode"] = spec["shardMode"].removeprefix("SHARD_MODE_").lower()
     changes = spec.get("pruneRateSchedule", [])
+    settings: dict[str, Any] = {
+        "epochs" if key == "totalEpochs" else snake_case(key): value_of(key, value)
+        for key, value in spec.items()
+        if key not in POLICIES
+    }
     schedule = [(change.get("fromEpoch", 0), change["pruneRate"]) for change in changes]
     return {**settings, "policy": policy_of(spec), "seed": int(spec.get("seed", "0")), "prune_rate_schedule": schedule}
 
@@ -77,9 +108,16 @@ def check_plan(plan: Plan, expected: dict[str, Any]) -> None:
     assert plan.reason.upper() == expected["reason"]
     assert (plan.selection_epoch, plan.kept_count) == (expected["selectionEpoch"], expected["keptCount"])
     assert plan.saving == expected["saving"] and plan.digest.hex() == expected["digest"]
+    assert plan.learning_rate_factor == expected.get("learningRateFactor", 1)
     rank = expected["ranks"][plan.rank]
     assert (rank["rank"], rank["positionCount"]) == (plan.rank, plan.position_count)
     check_indices(plan.indices, rank.get("positions"), rank.get("positionsDigest"))
+    weights = np.ones(len(plan.indices)) if plan.weights is None else plan.weights
+    if "weights" in expected:
+        weight_of = dict(zip(expected["keptSet"], expected["weights"], strict=True))
+        assert weights.tolist() == [weight_of[index] for index in plan.indices.tolist()]
+    else:
+        assert np.all(weights == 1)
 
 
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
@@ -96,9 +134,18 @@ def test_vector(client: Client, path: Path) -> None:
             plans = list(ranks.map(plan_of, range(world_size)))
         for plan in plans:
             check_plan(plan, epoch["expected"])
+        scoring = [
+            run.plan_scoring(epoch["epoch"], rank=rank, world_size=world_size, timeout=60) for rank in range(world_size)
+        ]
+        assert [plan.indices.tolist() for plan in scoring] == epoch["expected"].get("scoring", [[]] * world_size)
         for report in epoch["reports"]:
-            losses = np.array([float(loss) for loss in report["losses"]], np.float32)
-            plans[report["rank"]].report(report["sampleIndices"], losses)
+            losses, *columns = (
+                np.array([float(value) for value in values], np.float32)
+                for values in (report["losses"], *report.get("metrics", {}).values())
+            )
+            metrics = dict(zip(report.get("metrics", {}), columns, strict=True))
+            source = scoring if report.get("scoreOnly") else plans
+            source[report["rank"]].report(report["sampleIndices"], losses, metrics)
     run.flush()
     progress = run.info().progress
     expected = vector["progress"]
@@ -108,6 +155,7 @@ def test_vector(client: Client, path: Path) -> None:
     )
     assert (progress.reports, progress.observations) == (expected["reports"], expected["observations"])
     assert (progress.non_finite, progress.repeats) == (expected["nonFinite"], expected["repeats"])
+    assert progress.scored == expected.get("scored", 0)
     if "statistics" in vector:
         statistics = client.statistics(run.run_id)
         for name, values in (("mean", statistics.means), ("variance", statistics.variances)):
@@ -117,4 +165,4 @@ def test_vector(client: Client, path: Path) -> None:
 
 
 def test_there_are_vectors() -> None:
-    assert len(VECTORS) >= 50
+    assert len(VECTORS) >= 100

@@ -32,10 +32,13 @@ def main(settings: dict[str, Any], out: Path) -> None:
         run_id=settings["run_id"],
         position_multiple=settings.get("position_multiple", 1),
         timeout=settings.get("timeout", 60),
+        score_left_out="score_batches" in settings,
     )
     if (state := settings.get("state")) is not None:
         sampler.load_state_dict(state)
     model: torch.nn.Module = torch.nn.Linear(1, 1)
+    model.register_buffer("shared", torch.zeros(()))  # which DDP shares out at each forward pass
+    pairs = [(torch.tensor([index / count]), torch.tensor(float(index))) for index in range(count)]
     if settings.get("fsdp"):
         fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
     else:
@@ -44,6 +47,7 @@ def main(settings: dict[str, Any], out: Path) -> None:
     loader = make_loader(sampler, count, batch_size, num_workers=settings.get("workers", 0))
     trained: list[list[int]] = []
     lengths: list[int] = []
+    scored: list[int] = []
     steps = 0
     for epoch in range(settings.get("first_epoch", 0), settings["epochs"]):
         sampler.set_epoch(epoch)
@@ -64,10 +68,15 @@ def main(settings: dict[str, Any], out: Path) -> None:
                 steps += 1
             trained[-1].extend(index.tolist())
         else:
+            if (sizes := settings.get("score_batches")) is not None:
+                scored.append(
+                    keepset.score_left_out(sampler, pairs, model, lambda _, y: 10 + y, batch_size=sizes[rank])
+                )
             continue
         break
     sampler.flush()
-    (out / f"rank{rank}.json").write_text(json.dumps({"trained": trained, "lengths": lengths, "steps": steps}))
+    seen = {"trained": trained, "lengths": lengths, "steps": steps, "scored": scored}
+    (out / f"rank{rank}.json").write_text(json.dumps(seen))
     sampler.close()
     dist.destroy_process_group()
 

@@ -46,6 +46,20 @@ def test_fsdp_takes_the_same_path(sampler: SamplerProcess, run_id: str, tmp_path
     assert len({*seen[0]["trained"][1], *seen[1]["trained"][1]}) == 50
 
 
+@pytest.mark.parametrize("settings", [{"score_batches": [8, 3]}, {"score_batches": [8, 8], "fsdp": True}])
+def test_ranks_score_what_was_left_out(
+    sampler: SamplerProcess, run_id: str, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """With DDP each at its own pace."""
+    seen = train(2, tmp_path, address=sampler.address, run_id=run_id, **settings)
+    # Nothing is selected after the last epoch.
+    assert seen[0]["scored"] == seen[1]["scored"] == [0, 26, 0]
+    with keepset.connect(sampler.address) as client:
+        assert client.get_run(run_id).progress.scored == 52, "51, and one twice"
+    first, second = ({index for rank in seen for index in rank["trained"][epoch]} for epoch in (1, 2))
+    assert not first & second, "what was scored came back, its losses being larger"
+
+
 def test_the_same_samples_are_kept_with_any_number_of_ranks(
     sampler: SamplerProcess, run_id: str, tmp_path: Path
 ) -> None:

@@ -31,7 +31,17 @@ from keepset.client.mapping import PlanReason
 from keepset.client.plan import Plan
 from keepset.client.reports import PendingValues, Values
 from keepset.client.run import Run
-from keepset.client.settings import NonFiniteMode, PruneRateChange, RunInfo, RunProgress, RunSettings, ShardMode
+from keepset.client.selections import Selection
+from keepset.client.settings import (
+    NonFiniteMode,
+    PruneRateChange,
+    RunInfo,
+    RunProgress,
+    RunSettings,
+    ScoreSource,
+    ShardMode,
+    WeightsMode,
+)
 from keepset.client.statistics import Statistics
 
 __all__ = [
@@ -59,10 +69,13 @@ __all__ = [
     "RunNotFoundError",
     "RunProgress",
     "RunSettings",
+    "ScoreSource",
+    "Selection",
     "ShardMode",
     "Statistics",
     "UnauthenticatedError",
     "UnavailableError",
     "Values",
+    "WeightsMode",
     "connect",
 ]

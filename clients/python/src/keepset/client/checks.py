@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from keepset.client.errors import FieldViolation, InvalidArgumentError
 
 MAX_U32 = 2**32 - 1
 _MAX_U64 = 2**64 - 1
+
+Key = TypeVar("Key", bound=str)
+Value = TypeVar("Value")
 
 
 def invalid(field: str, description: str) -> InvalidArgumentError:
@@ -40,6 +44,28 @@ def check_seconds(option: str, value: Any) -> float:
     if seconds > 0:
         return seconds
     raise invalid(option, f"must be a positive number of seconds (math.inf: without end), got {value!r}")
+
+
+def check_float(field: str, value: Any) -> float:
+    """A number of any type that Python makes a float of."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise invalid(field, f"must be a number, got {value!r}") from None
+
+
+def check_bool(field: str, value: Any) -> bool:
+    """True or False."""
+    if isinstance(value, bool):
+        return value
+    raise invalid(field, f"must be True or False, got {value!r}")
+
+
+def one_of(field: str, table: Mapping[Key, Value], key: Key) -> Value:
+    """What a table has for a name."""
+    if key in table:
+        return table[key]
+    raise invalid(field, f"must be one of {', '.join(map(repr, table))}, got {key!r}")
 
 
 def _check_integer(field: str, value: Any, minimum: int, maximum: int) -> int:

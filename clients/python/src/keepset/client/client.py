@@ -21,7 +21,8 @@ from keepset.client.errors import RunNotFoundError
 from keepset.client.exit_flush import close_at_exit, deliver_and_end
 from keepset.client.mapping import run_from_wire, spec_to_wire
 from keepset.client.run import Run, fetch_run, rewind_run
-from keepset.client.settings import NonFiniteMode, RunInfo, ShardMode
+from keepset.client.selections import Selection, read_selections
+from keepset.client.settings import NonFiniteMode, RunInfo, ScoreSource, ShardMode, WeightsMode
 from keepset.client.statistics import Statistics, read_statistics
 from keepset.client.transfer import read_export, send_import
 from keepset.policies import Policy
@@ -90,11 +91,16 @@ class Client:
         seed: int = 0,
         selection_period: int | None = None,
         warmup_epochs: int | None = None,
-        tail_epochs: int = 0,
+        tail_epochs: int | None = None,
         shard_mode: ShardMode = "pad",
         position_multiple: int = 1,
         non_finite: NonFiniteMode = "ignore",
         metrics: Sequence[str] = (),
+        weights: WeightsMode | None = None,
+        weight_cap: float | None = None,
+        score_source: ScoreSource = "loss",
+        batch_loss_momentum: float | None = None,
+        score_left_out: bool | None = None,
     ) -> Run:
         """Creates a run, or attaches to the one of the same id and settings.
 
@@ -102,25 +108,34 @@ class Client:
         a random one.
         `sample_count`: samples in the data set, N, at least 1; indices are 0 to N - 1.
         `policy`: the rule that chooses the kept set.
-        `prune_rate`: share of the data set left out, p: floor((1 - p) N) samples are kept. Range [0, 1).
+        `prune_rate`: share of the data set left out, p: floor((1 - p) N) samples are kept, unless the policy says that
+        the count is its own. Range [0, 1).
         `prune_rate_schedule`: pairs (from_epoch, prune_rate), from_epoch rising; before the first one `prune_rate`
         holds.
         `epochs`: epochs that the training will have; a plan past them is refused. Needed by `tail_epochs`. None: not
         known.
         `seed`: key of every random stream of the run, 0 to 2**64 - 1: the same settings and reports give the same
         plans.
-        `selection_period`: epochs from one selection to the next, at least 1. None: max(1, round(epochs / 20)), or 10
-        where `epochs` is None.
-        `warmup_epochs`: first epochs that train on everything. None: 1.
-        `tail_epochs`: last epochs that train on everything.
+        `selection_period`: epochs from one selection to the next, at least 1. None: what the policy says, or else
+        max(1, round(epochs / 20)), or 10 where `epochs` is None.
+        `warmup_epochs`: first epochs that train on everything. None: what the policy says, or else 1.
+        `tail_epochs`: last epochs that train on everything. None: what the policy says, or else 0.
         `shard_mode`: how ranks get equal lengths: "pad" repeats a rank's own first sample, "drop" leaves out the last
         positions.
         `position_multiple`: each rank's length is brought to a multiple of it, at least 1: for example batch size x
         accumulation steps.
         `non_finite`: a loss that is NaN or infinite: "ignore" counts it and changes nothing, "reject" refuses its
         report.
-        `metrics`: names of further columns that reports carry, kept and shown but without influence: at most 8, a to
-        z first, then up to 31 more of a-z, 0-9 and '_'.
+        `metrics`: names of further columns that reports carry: at most 8, a to z first, then up to 31 more of a-z, 0-9
+        and '_'. Those that the policy needs are added; the others are kept and shown, without influence.
+        `weights`: whether plans have weights for the losses, 1 / the probability with which a sample was kept: "on" or
+        "off". None: what the policy says, or else "off".
+        `weight_cap`: with weights, the greatest one, at least 1. None: none is too large.
+        `score_source`: what the losses of a report are: "loss", each sample's own; "batch_loss", one value, the mean of
+        the batch.
+        `batch_loss_momentum`: with "batch_loss", the weight of a sample's old value, in [0, 1). None: 0.7.
+        `score_left_out`: whether the samples that a plan leaves out have a forward pass before the next selection: see
+        `Run.plan_scoring`. None: what the policy says, or else False.
 
         Throws RunExistsError where the id is taken with other settings, InvalidArgumentError for a bad value,
         ResourceExhaustedError over a limit of the sampler.
@@ -139,6 +154,11 @@ class Client:
             position_multiple=position_multiple,
             non_finite=non_finite,
             metrics=metrics,
+            weights=weights,
+            weight_cap=weight_cap,
+            score_source=score_source,
+            batch_loss_momentum=batch_loss_momentum,
+            score_left_out=score_left_out,
         )
         request = CreateRunRequest(run_id=f"run-{uuid.uuid4()}" if run_id is None else run_id, spec=spec)
         response = self._connection.call(self._connection.runs.create_run, request)
@@ -198,6 +218,11 @@ class Client:
         """What is known of each sample of a run, at one moment: 20 bytes a sample, and 4 for each metric. A
         connection that breaks in between throws UnavailableError: call again."""
         return read_statistics(self._connection, run_id)
+
+    def selections(self, run_id: str) -> list[Selection]:
+        """What came of each selection of a run, in their order; of its last 1024. A connection that breaks in between
+        throws UnavailableError: call again."""
+        return read_selections(self._connection, run_id)
 
     def delete_run(self, run_id: str) -> None:
         """Removes a run and all that is known of it. Throws RunNotFoundError."""

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from keepset._proto import run_pb2, sampler_service_pb2
-from keepset.client.checks import check_u32, check_u64, invalid
-from keepset.client.settings import NonFiniteMode, PruneRateChange, RunInfo, RunProgress, RunSettings, ShardMode
+from keepset.client.checks import check_bool, check_float, check_u32, check_u64, invalid, one_of
+from keepset.client.policy_mapping import policy_from_wire, policy_to_wire
+from keepset.client.settings import (
+    NonFiniteMode,
+    PruneRateChange,
+    RunInfo,
+    RunProgress,
+    RunSettings,
+    ScoreSource,
+    ShardMode,
+    WeightsMode,
+)
 from keepset.client.status import unreadable
-from keepset.policies import UCB, EpsilonGreedy, Full, InitialStatistics, OrderDP, Policy, Random, StaticRandom
+from keepset.policies import Policy
 
 PlanReason = Literal["warmup", "selected", "reused", "tail"]
 """Why the kept set is what it is: a first epoch, chosen for this epoch, the set of the last selection, a last epoch."""
 
-_INITIAL: Mapping[InitialStatistics, run_pb2.InitialStatistics] = {
-    "first_loss": run_pb2.INITIAL_STATISTICS_FIRST_LOSS,
-    "zero": run_pb2.INITIAL_STATISTICS_ZERO,
-}
 _SHARD: Mapping[ShardMode, run_pb2.ShardMode] = {
     "pad": run_pb2.SHARD_MODE_PAD,
     "drop": run_pb2.SHARD_MODE_DROP,
@@ -28,6 +34,14 @@ _SHARD: Mapping[ShardMode, run_pb2.ShardMode] = {
 _NON_FINITE: Mapping[NonFiniteMode, run_pb2.NonFiniteMode] = {
     "ignore": run_pb2.NON_FINITE_MODE_IGNORE,
     "reject": run_pb2.NON_FINITE_MODE_REJECT,
+}
+_WEIGHTS: Mapping[WeightsMode, run_pb2.WeightsMode] = {
+    "off": run_pb2.WEIGHTS_MODE_OFF,
+    "on": run_pb2.WEIGHTS_MODE_ON,
+}
+_SCORE_SOURCES: Mapping[ScoreSource, run_pb2.ScoreSource] = {
+    "loss": run_pb2.SCORE_SOURCE_LOSS,
+    "batch_loss": run_pb2.SCORE_SOURCE_BATCH_LOSS,
 }
 _REASONS: Mapping[int, PlanReason] = {
     sampler_service_pb2.PLAN_REASON_WARMUP: "warmup",
@@ -47,11 +61,16 @@ def spec_to_wire(
     seed: int,
     selection_period: int | None,
     warmup_epochs: int | None,
-    tail_epochs: int,
+    tail_epochs: int | None,
     shard_mode: ShardMode,
     position_multiple: int,
     non_finite: NonFiniteMode,
     metrics: Sequence[str],
+    weights: WeightsMode | None,
+    weight_cap: float | None,
+    score_source: ScoreSource,
+    batch_loss_momentum: float | None,
+    score_left_out: bool | None,
 ) -> run_pb2.RunSpec:
     """Settings as the wire has them. What does not fit the wire is refused here; ranges are the sampler's to check."""
 
@@ -63,23 +82,30 @@ def spec_to_wire(
     return run_pb2.RunSpec(
         sample_count=check_u32("spec.sample_count", sample_count),
         seed=check_u64("spec.seed", seed),
-        prune_rate=_check_float("spec.prune_rate", prune_rate),
+        prune_rate=check_float("spec.prune_rate", prune_rate),
         prune_rate_schedule=[
             run_pb2.PruneRateChange(
                 from_epoch=check_u32(f"spec.prune_rate_schedule[{index}].from_epoch", from_epoch),
-                prune_rate=_check_float(f"spec.prune_rate_schedule[{index}].prune_rate", rate),
+                prune_rate=check_float(f"spec.prune_rate_schedule[{index}].prune_rate", rate),
             )
             for index, (from_epoch, rate) in enumerate(prune_rate_schedule)
         ],
         total_epochs=optional("total_epochs", epochs),
         selection_period=optional("selection_period", selection_period),
         warmup_epochs=optional("warmup_epochs", warmup_epochs),
-        tail_epochs=check_u32("spec.tail_epochs", tail_epochs),
-        shard_mode=_one_of("spec.shard_mode", _SHARD, shard_mode),
+        tail_epochs=optional("tail_epochs", tail_epochs),
+        shard_mode=one_of("spec.shard_mode", _SHARD, shard_mode),
         position_multiple=check_u32("spec.position_multiple", position_multiple),
-        non_finite=_one_of("spec.non_finite", _NON_FINITE, non_finite),
+        non_finite=one_of("spec.non_finite", _NON_FINITE, non_finite),
         metrics=list(metrics),
-        **_policy_to_wire(policy),
+        weights=None if weights is None else one_of("spec.weights", _WEIGHTS, weights),
+        weight_cap=None if weight_cap is None else check_float("spec.weight_cap", weight_cap),
+        score_source=one_of("spec.score_source", _SCORE_SOURCES, score_source),
+        batch_loss_momentum=(
+            None if batch_loss_momentum is None else check_float("spec.batch_loss_momentum", batch_loss_momentum)
+        ),
+        **({} if score_left_out is None else {"score_left_out": check_bool("spec.score_left_out", score_left_out)}),
+        **policy_to_wire(policy),
     )
 
 
@@ -104,6 +130,8 @@ def run_from_wire(run: run_pb2.Run) -> RunInfo:
             repeats=progress.repeats,
             saving=progress.saving,
             selections=progress.selections,
+            scored=progress.scored,
+            samples_planned_elsewhere=progress.samples_planned_elsewhere,
         ),
         create_time=_time_from_wire(run.create_time),
         update_time=_time_from_wire(run.update_time),
@@ -117,50 +145,12 @@ def reason_from_wire(reason: int) -> PlanReason:
     return _REASONS[reason]
 
 
-def _policy_to_wire(policy: Policy) -> dict[str, Any]:
-    match policy:
-        case Full():
-            return {"full": run_pb2.FullPolicy()}
-        case StaticRandom():
-            return {"static_random": run_pb2.StaticRandomPolicy()}
-        case Random():
-            return {"random": run_pb2.RandomPolicy()}
-        case EpsilonGreedy():
-            return {
-                "epsilon_greedy": run_pb2.EpsilonGreedyPolicy(
-                    epsilon=_check_float("spec.epsilon_greedy.epsilon", policy.epsilon),
-                    alpha=_check_float("spec.epsilon_greedy.alpha", policy.alpha),
-                    initial=_one_of("spec.epsilon_greedy.initial", _INITIAL, policy.initial),
-                )
-            }
-        case UCB():
-            return {
-                "ucb": run_pb2.UcbPolicy(
-                    c=_check_float("spec.ucb.c", policy.c),
-                    alpha=_check_float("spec.ucb.alpha", policy.alpha),
-                    initial=_one_of("spec.ucb.initial", _INITIAL, policy.initial),
-                )
-            }
-        case OrderDP():
-            rate = policy.pool_rate
-            return {
-                "order_dp": run_pb2.OrderDpPolicy(
-                    pool_rate=None if rate is None else _check_float("spec.order_dp.pool_rate", rate)
-                )
-            }
-        case _:  # pyright: ignore[reportUnnecessaryComparison]  # who does not check types may hand in anything
-            raise invalid(
-                "spec.policy",
-                f"must be one of Full(), StaticRandom(), Random(), EpsilonGreedy(), UCB(), OrderDP(), got {policy!r}",
-            )
-
-
 def _settings_from_wire(spec: run_pb2.RunSpec) -> RunSettings:
     if not all(spec.HasField(name) for name in ("selection_period", "warmup_epochs", "position_multiple")):
         raise unreadable("a spec whose defaults are not filled in")
     return RunSettings(
         sample_count=spec.sample_count,
-        policy=_policy_from_wire(spec),
+        policy=policy_from_wire(spec),
         prune_rate=spec.prune_rate,
         prune_rate_schedule=tuple(PruneRateChange(one.from_epoch, one.prune_rate) for one in spec.prune_rate_schedule),
         epochs=spec.total_epochs if spec.HasField("total_epochs") else None,
@@ -172,48 +162,13 @@ def _settings_from_wire(spec: run_pb2.RunSpec) -> RunSettings:
         position_multiple=spec.position_multiple,
         non_finite="reject" if spec.non_finite == run_pb2.NON_FINITE_MODE_REJECT else "ignore",
         metrics=tuple(spec.metrics),
+        weights="on" if spec.weights == run_pb2.WEIGHTS_MODE_ON else "off",
+        weight_cap=spec.weight_cap if spec.HasField("weight_cap") else None,
+        score_source="batch_loss" if spec.score_source == run_pb2.SCORE_SOURCE_BATCH_LOSS else "loss",
+        batch_loss_momentum=spec.batch_loss_momentum if spec.HasField("batch_loss_momentum") else None,
+        score_left_out=spec.score_left_out,
     )
-
-
-def _policy_from_wire(spec: run_pb2.RunSpec) -> Policy:
-    match spec.WhichOneof("policy"):
-        case "full":
-            return Full()
-        case "static_random":
-            return StaticRandom()
-        case "random":
-            return Random()
-        case "epsilon_greedy":
-            one = spec.epsilon_greedy
-            return EpsilonGreedy(epsilon=one.epsilon, alpha=one.alpha, initial=_initial_from_wire(one.initial))
-        case "ucb":
-            return UCB(c=spec.ucb.c, alpha=spec.ucb.alpha, initial=_initial_from_wire(spec.ucb.initial))
-        case "order_dp":
-            return OrderDP(pool_rate=spec.order_dp.pool_rate or None)
-        case _:
-            raise unreadable("a policy that this library does not know")
-
-
-def _initial_from_wire(initial: int) -> InitialStatistics:
-    return "zero" if initial == run_pb2.INITIAL_STATISTICS_ZERO else "first_loss"
 
 
 def _time_from_wire(time: Timestamp) -> datetime:
     return time.ToDatetime(tzinfo=timezone.utc)
-
-
-def _check_float(field: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise invalid(field, f"must be a number, got {value!r}") from None
-
-
-Key = TypeVar("Key", bound=str)
-Value = TypeVar("Value")
-
-
-def _one_of(field: str, table: Mapping[Key, Value], key: Key) -> Value:
-    if key in table:
-        return table[key]
-    raise invalid(field, f"must be one of {', '.join(map(repr, table))}, got {key!r}")

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from keepset.client.checks import check_u32
 from keepset.client.mapping import PlanReason
 from keepset.client.reports import Report, Values
+from keepset.client.settings import ScoreSource
 
 _NO_METRICS: Mapping[str, Values] = {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """What one rank trains on in one epoch, from `start_position` on."""
+    """What one rank trains on in one epoch, from `start_position` on; or, of `Run.plan_scoring`, what it scores."""
 
     epoch: int
     rank: int
@@ -29,7 +30,7 @@ class Plan:
     position_count: int
     """Positions of this rank in the whole epoch: as many as for every other rank."""
     saving: float
-    """Share of the data set left out so far, this epoch included. Range [0, 1)."""
+    """Share of the data set left out so far, this epoch included. Below 1."""
     selection_epoch: int
     """Epoch at which the kept set was chosen; for "warmup" and "tail" the epoch itself."""
     reason: PlanReason
@@ -41,8 +42,19 @@ class Plan:
     """Position at which `indices` begin: 0, or what was asked for."""
     indices: npt.NDArray[np.uint32] = field(repr=False)
     """Samples to train on, in this order, (position_count - start_position,). Read-only."""
+    weights: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    """Weight of the loss of each of `indices`: the mean of weight * loss over a batch is what is to be minimised.
+    Read-only; None: all are 1."""
+    learning_rate_factor: float = 1.0
+    """What the learning rate is to be multiplied with in this epoch: 1, unless the policy (Kakurenbo) says so."""
+    score_count: int = 0
+    """Positions of this rank in what is to be scored after the epoch, `Run.plan_scoring`; 0: nothing is."""
+    is_scoring: bool = False
+    """Whether it is what is to be scored, a forward pass without training, and not what is trained on."""
     metrics: tuple[str, ...] = ()
     """Names of the columns that a report may carry."""
+    score_source: ScoreSource = "loss"
+    """What the losses of a report are."""
     _send: Callable[[Report], None] = field(repr=False)
 
     def batches(self, batch_size: int, drop_last: bool = False) -> Iterator[npt.NDArray[np.uint32]]:
@@ -56,7 +68,8 @@ class Plan:
     def report(self, indices: Values, losses: Values, metrics: Mapping[str, Values] = _NO_METRICS) -> None:
         """Hands over the un-reduced losses of a batch and returns.
 
-        `losses[i]`, a float of any width, belongs to the sample `indices[i]`; both have shape (B,), B at least 1.
+        `losses[i]`, a float of any width, belongs to the sample `indices[i]`; both have shape (B,), B at least 1. They
+        are the losses without weights. With the run's `score_source` "batch_loss" it is one value, the batch's mean.
         `metrics`: further columns of the same shape, by their names among the run's `metrics`; any may be left out.
         Arrays are copied, `PendingValues` are read later, on another thread. The report is sent in the background,
         exactly once and in order. Nothing is waited for, but for room in a full queue.
@@ -66,7 +79,7 @@ class Plan:
         `give_up_after` seconds; and the run's failure when an earlier report was refused, for example for an index
         that is not in this plan, or could not be delivered.
         """
-        report = Report(self.epoch, self.rank, indices, losses)
+        report = Report(self.epoch, self.rank, indices, losses, is_batch_loss=self.score_source == "batch_loss")
         if metrics:
             report.add_metrics(metrics, self.metrics)
         self._send(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import NamedTuple
 
 import grpc
 import numpy as np
@@ -19,6 +20,16 @@ from keepset.client.status import RpcStatus, error_of, status_of
 
 _ANSWER_SECONDS = 2.0
 """How much later than the sampler we give up a wait: its answer names the ranks that are missing, ours cannot."""
+
+
+class FetchedPlan(NamedTuple):
+    """A plan as it came."""
+
+    header: PlanHeader
+    indices: npt.NDArray[np.uint32]
+    """From the request's start position on. Read-only, like `weights`."""
+    weights: npt.NDArray[np.float32] | None
+    """Of each of `indices`; None where the plan has none."""
 
 
 class PlanFetch:
@@ -37,10 +48,11 @@ class PlanFetch:
         self._end = time.monotonic() + timeout
         self._header: PlanHeader | None = None
         self._indices = np.empty(0, np.uint32)
+        self._weights: npt.NDArray[np.float32] | None = None
         self._filled = 0
 
-    def fetch(self) -> tuple[PlanHeader, npt.NDArray[np.uint32]]:
-        """The header, and the indices from the request's start position on. Throws typed errors."""
+    def fetch(self) -> FetchedPlan:
+        """The plan. Throws typed errors."""
         budget = RetryBudget(self._timeout)
         trouble: RpcStatus | None = None
         while True:
@@ -58,7 +70,7 @@ class PlanFetch:
             self._connection.wait(delay)
             self._sender.check()
 
-    def _read_stream(self) -> tuple[PlanHeader, npt.NDArray[np.uint32]]:
+    def _read_stream(self) -> FetchedPlan:
         with self._connection.errors():
             call = self._connection.plans.plan_epoch(self._next_request(), timeout=grpc_timeout(self._call_seconds()))
             try:
@@ -75,7 +87,10 @@ class PlanFetch:
             raise _garbled("ended without a header")
         if self._filled < len(self._indices):
             raise _garbled(f"ended {len(self._indices) - self._filled} positions too early")
-        return self._header, self._indices
+        for array in (self._indices, self._weights):
+            if array is not None:
+                array.flags.writeable = False
+        return FetchedPlan(self._header, self._indices, self._weights)
 
     def _next_request(self) -> PlanEpochRequest:
         request = PlanEpochRequest()
@@ -112,9 +127,13 @@ class PlanFetch:
             raise _garbled(
                 f"is of epoch {header.epoch} and generation {header.generation}, not of {epoch} and {generation}"
             )
+        if header.score_only != self._request.score_only:
+            raise _garbled(f"is {'' if header.score_only else 'not '}of what is to be scored")
         if self._header is None:
             self._header = header
-            self._indices = np.empty(header.position_count - self._request.start_position, np.uint32)
+            count = header.position_count - self._request.start_position
+            self._indices = np.empty(count, np.uint32)
+            self._weights = np.empty(count, np.float32) if header.has_weights else None
         elif (header.digest, header.position_count) != (self._header.digest, self._header.position_count):
             raise AbortedError(
                 f"The plan of epoch {epoch} changed while it was read. Ask for it again.",
@@ -129,7 +148,11 @@ class PlanFetch:
         end = self._filled + size // 4
         if chunk.start_position != start or size % 4 != 0 or end > len(self._indices):
             raise _garbled(f"holds {size} bytes for position {chunk.start_position} when {start} was next")
+        if len(chunk.weights) != (0 if self._weights is None else size):
+            raise _garbled(f"holds {len(chunk.weights)} bytes of weights beside {size} of indices")
         self._indices[self._filled : end] = np.frombuffer(chunk.sample_indices, "<u4")
+        if self._weights is not None:
+            self._weights[self._filled : end] = np.frombuffer(chunk.weights, "<f4")
         self._filled = end
 
 

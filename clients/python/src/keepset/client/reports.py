@@ -40,15 +40,19 @@ class Report:
 
     __slots__ = ("_encoded", "_indices", "_losses", "_metrics", "epoch", "rank", "sequence", "size")
 
-    def __init__(self, epoch: int, rank: int, indices: Values, losses: Values) -> None:
+    def __init__(self, epoch: int, rank: int, indices: Values, losses: Values, *, is_batch_loss: bool = False) -> None:
+        """`is_batch_loss`: `losses` is one value, the mean of the batch."""
         self.epoch = epoch
         self.rank = rank
         self.sequence = 0
         self._metrics: dict[str, _Taken] | None = None
         self._encoded: bytes | None = None
         self._indices, self.size = _take("indices", indices, "iu")
-        self._losses, count = _take("losses", losses, "fiub")
-        if count != self.size:
+        self._losses, count = _take("losses", _flat(losses) if is_batch_loss else losses, "fiub")
+        if is_batch_loss:
+            if count != 1:
+                raise invalid("losses", f"must be one value, the batch's mean loss (score_source), got {count}")
+        elif count != self.size:
             raise _other_size("losses", count, self.size)
         if count == 0:
             raise invalid("indices", "must hold at least one index")
@@ -108,6 +112,12 @@ def _take(field: str, values: Values, kinds: str) -> tuple[_Taken, int]:
     if array.ndim != 1 or dtype.kind not in kinds:
         _check_array(field, array, kinds)
     return (array.tobytes(), dtype), array.size
+
+
+def _flat(value: Values) -> Values:
+    """A scalar as the array that it is sent as."""
+    given: Any = value
+    return given if hasattr(value, "read") else np.atleast_1d(np.asarray(given))
 
 
 def _check_array(field: str, array: npt.NDArray[Any], kinds: str) -> None:

@@ -31,6 +31,8 @@ class Run:
         self.client = client
         """The client that it was made by."""
         self.run_id = info.run_id
+        self.settings = info.settings
+        """The run's settings, the sampler's and the policy's defaults filled in."""
         self._connection = connection
         self._life = RunLife(connection, info)
         self._rewinding = threading.Lock()
@@ -83,6 +85,19 @@ class Run:
             start_position=start_position,
             timeout=timeout,
             last_sequence=last_sequence,
+        )
+
+    def plan_scoring(
+        self, epoch: int, *, rank: int = 0, world_size: int = 1, start_position: int = 0, timeout: float = 600.0
+    ) -> Plan:
+        """What one rank scores of the samples that the planned `epoch` left out: a forward pass without training, after
+        the epoch was trained on and before the next one is planned. It is as long as the plan's `score_count`.
+
+        Losses and metrics are reported by its `report`, as others of the epoch. Throws what `plan_epoch` does;
+        PreconditionError before the epoch is planned.
+        """
+        return self._life.plan_scoring(
+            epoch, rank=rank, world_size=world_size, start_position=start_position, timeout=timeout
         )
 
     def flush(self, timeout: float | None = None) -> None:

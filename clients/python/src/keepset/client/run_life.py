@@ -24,7 +24,7 @@ class RunLife:
         self.sender = ReportSender(connection, info.run_id, info.generation, info.settings.sample_count)
         self._connection = connection
         self._run_id = info.run_id
-        self._metrics = tuple(info.settings.metrics)
+        self._settings = info.settings
         # The sender's thread outlives the trainer's interest in the run, but only until all is delivered. The end of
         # the interpreter has a handler of its own.
         weakref.finalize(self, self.sender.retire).atexit = False
@@ -46,9 +46,26 @@ class RunLife:
         self.sender.flush()
         if last_sequence is None:
             request.last_sequence = self.sender.last_sequence_before(epoch, rank)
-        header, indices = PlanFetch(self._connection, self.sender, request, timeout).fetch()
-        indices.flags.writeable = False
-        self.sender.begin(epoch, rank, header.applied_sequence)
+        return self._fetch(request, timeout)
+
+    def plan_scoring(self, epoch: int, *, rank: int, world_size: int, start_position: int, timeout: float) -> Plan:
+        """See `Run.plan_scoring`."""
+        request = PlanEpochRequest(
+            run_id=self._run_id,
+            epoch=check_u32("epoch", epoch),
+            rank=check_u32("rank", rank),
+            world_size=check_u32("world_size", world_size, 1),
+            start_position=check_u32("start_position", start_position),
+            generation=self.generation,
+            score_only=True,
+        )
+        check_seconds("timeout", timeout)
+        self.sender.check()
+        return self._fetch(request, timeout)
+
+    def _fetch(self, request: PlanEpochRequest, timeout: float) -> Plan:
+        header, indices, weights = PlanFetch(self._connection, self.sender, request, timeout).fetch()
+        self.sender.begin(request.epoch, request.rank, header.applied_sequence)
         self.sender.start()
         return Plan(
             epoch=request.epoch,
@@ -64,7 +81,12 @@ class RunLife:
             generation=header.generation,
             start_position=request.start_position,
             indices=indices,
-            metrics=self._metrics,
+            weights=weights,
+            learning_rate_factor=header.learning_rate_factor or 1.0,
+            score_count=header.score_count,
+            is_scoring=header.score_only,
+            metrics=tuple(self._settings.metrics),
+            score_source=self._settings.score_source,
             _send=self._send,
         )
 

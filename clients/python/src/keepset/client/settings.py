@@ -15,6 +15,13 @@ ShardMode = Literal["pad", "drop"]
 NonFiniteMode = Literal["ignore", "reject"]
 """A loss that is NaN or infinite: "ignore" counts it and changes nothing, "reject" refuses its report."""
 
+WeightsMode = Literal["off", "on"]
+"""Whether plans have weights for the losses: 1 / the probability with which a sample was kept."""
+
+ScoreSource = Literal["loss", "batch_loss"]
+"""What the losses of a report are: "loss", each sample's own; "batch_loss", the mean loss of the batch, one value for
+all of its samples. Source of the latter: BLS, CVPR 2026 (arXiv 2604.04681)."""
+
 
 class PruneRateChange(NamedTuple):
     """A prune rate that holds from an epoch on. A plain pair does as well."""
@@ -35,7 +42,8 @@ class RunSettings:
     policy: Policy
     """The rule that chooses the kept set."""
     prune_rate: float
-    """Share of the data set left out of a selection, p: floor((1 - p) N) samples are kept. Range [0, 1)."""
+    """Share of the data set left out of a selection, p: floor((1 - p) N) samples are kept, unless the policy's count is
+    its own. Range [0, 1)."""
     prune_rate_schedule: Sequence[PruneRateChange]
     """Changes of the prune rate, `from_epoch` rising; before the first entry `prune_rate` holds."""
     epochs: int | None
@@ -55,7 +63,17 @@ class RunSettings:
     non_finite: NonFiniteMode
     """What becomes of a loss that is NaN or infinite."""
     metrics: Sequence[str]
-    """Names of the further columns that reports may carry."""
+    """Names of the further columns that reports may carry, those included that the policy needs."""
+    weights: WeightsMode
+    """Whether plans have weights."""
+    weight_cap: float | None
+    """Greatest weight; None: none is too large."""
+    score_source: ScoreSource
+    """What the losses of a report are."""
+    batch_loss_momentum: float | None
+    """With "batch_loss": the weight of a sample's old value, s = a s + (1 - a) mean; else None. Range [0, 1)."""
+    score_left_out: bool
+    """Whether the samples that a plan leaves out have a forward pass before the next selection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +93,14 @@ class RunProgress:
     repeats: int
     """Further finite losses of a sample in an epoch that already had one; they changed nothing."""
     saving: float
-    """Share of the data set left out so far: 1 - samples_planned / (epochs_planned x sample_count). 0 before the
-    first plan."""
+    """Share of the data set left out so far: 1 - (samples_planned + samples_planned_elsewhere) / (epochs_planned x
+    sample_count). 0 before the first plan; below 0 where scores from other runs cost more than was saved."""
     selections: int
     """Selections made: epochs whose plan has the reason "selected"."""
+    scored: int
+    """Losses reported of left-out samples, which had a forward pass alone: no part of the saving."""
+    samples_planned_elsewhere: int
+    """Samples that the runs of `scores_from` were planned in the epochs that they observed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,8 @@ class Statistics:
     never; else sometimes."""
     metrics: Mapping[str, npt.NDArray[np.float32]]
     """The finite value reported last, by metric; NaN where none was reported."""
+    policy_columns: Mapping[str, npt.NDArray[np.float32]]
+    """What the policy keeps for itself, by its own names; NaN where there is nothing yet."""
     always_count: int
     """Samples that every selection kept; like the next two 0 while nothing was selected."""
     sometimes_count: int
@@ -69,16 +71,21 @@ def read_statistics(connection: Connection, run_id: str) -> Statistics:
     sample_count = run.settings.sample_count
     columns: dict[str, npt.NDArray[Any]] = {name: np.empty(sample_count, dtype[1:]) for name, dtype in _COLUMNS.items()}
     metrics = {name: np.empty(sample_count, np.float32) for name in run.settings.metrics}
+    policy_columns: dict[str, npt.NDArray[np.float32]] = {}
     filled = 0
     for response in responses:
         match response.WhichOneof("part"):
             case "chunk":
-                filled = _take_chunk(response.chunk, filled, columns, metrics)
+                if filled == 0:
+                    names = [column.name for column in response.chunk.metrics if column.name not in metrics]
+                    policy_columns = {name: np.empty(sample_count, np.float32) for name in names}
+                filled = _take_chunk(response.chunk, filled, columns, {**metrics, **policy_columns})
             case "summary" if filled == sample_count:
                 summary = response.summary
                 return Statistics(
                     run=run,
                     metrics=metrics,
+                    policy_columns=policy_columns,
                     always_count=summary.always_count,
                     sometimes_count=summary.sometimes_count,
                     never_count=summary.never_count,

@@ -56,6 +56,14 @@ class RunServiceStub:
             runs.StreamStatisticsRequest.SerializeToString,
             runs.StreamStatisticsResponse.FromString,
         )
+        self.stream_selections: grpc.UnaryStreamMultiCallable[
+            runs.StreamSelectionsRequest, runs.StreamSelectionsResponse
+        ]
+        self.stream_selections = channel.unary_stream(
+            _RUN_SERVICE + "StreamSelections",
+            runs.StreamSelectionsRequest.SerializeToString,
+            runs.StreamSelectionsResponse.FromString,
+        )
 
 
 class PlanStub:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from torch.utils.data import DataLoader
 
 from keepset.infinite_sampler import InfiniteSampler
+from keepset.lightning.left_out import check_scoring_step, run_scoring_steps
 from keepset.lightning.loaders import find_loader
 from keepset.lightning.loop_counts import start_epoch
 from keepset.lightning.package import Callback, LightningModule, Trainer
@@ -30,6 +31,10 @@ class KeepsetCallback(Callback):
     `reload_dataloaders_every_n_epochs` to 1. Checkpoints are made and loaded as without it, at the end of an epoch or
     in its middle, and no sample is trained twice or lost. At the end of `fit` all losses are recorded, and a run that
     had all of the sampler's `epochs` is finished. `validate`, `test` and `predict` leave the sampler alone.
+
+    Where the policy has what an epoch leaves out scored, the module's `scoring_step(batch, batch_idx)` is called with
+    it at the epoch's end, in eval mode and without gradient; it ends with
+    `self.sampler.scoring.report(index, losses)`.
 
     Each epoch logs `kept_fraction` and `saving`; in the module's `on_train_epoch_end` the sampler is in the next one.
 
@@ -77,6 +82,7 @@ class KeepsetCallback(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checks loader, processes and checkpoint against the sampler."""
         loader = find_loader(trainer.train_dataloader, self.sampler)
+        check_scoring_step(pl_module, self.sampler)
         shares: dict[str, Any] = cast(Any, trainer).distributed_sampler_kwargs or {"rank": 0, "num_replicas": 1}
         if (self.sampler.rank, self.sampler.world_size) != (shares["rank"], shares["num_replicas"]):
             raise ValueError(
@@ -101,9 +107,10 @@ class KeepsetCallback(Callback):
         self._batch_start = None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs what the epoch kept, and names the next one: Lightning asks for its length before it sets it. Fetches
-        nothing.
+        """Has scored what the epoch left out, logs what it kept, and names the next one: Lightning asks for its length
+        before it sets it.
         """
+        run_scoring_steps(trainer, pl_module, self.sampler, find_loader(trainer.train_dataloader, self.sampler))
         shares = {"kept_fraction": self.sampler.kept_fraction, "saving": self.sampler.saving}
         pl_module.log_dict(shares, sync_dist=True)
         self.sampler.set_epoch(trainer.current_epoch + 1)

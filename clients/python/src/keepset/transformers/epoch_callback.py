@@ -15,10 +15,14 @@ class EpochCallback(TrainerCallback):
 
     latest_loader: gives the loader that was made last, when a training begins: that of the training. Some versions of
         transformers do not tell it.
+    score_left_out: scores what the present epoch left out.
     """
 
-    def __init__(self, latest_loader: Callable[[], TrainLoader | None]) -> None:
+    def __init__(
+        self, latest_loader: Callable[[], TrainLoader | None], score_left_out: Callable[[TrainLoader], None]
+    ) -> None:
         self._latest_loader = latest_loader
+        self._score_left_out = score_left_out
         self._loader: TrainLoader | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -32,6 +36,11 @@ class EpochCallback(TrainerCallback):
         state.epoch = self._loader.epochs_done
         # Without it the Trainer asks the loader for batches until it has asked for those of all epochs.
         control.should_epoch_stop = control.should_epoch_stop or self._loader.is_at_end
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        assert self._loader is not None
+        if self._loader.is_at_end or not control.should_training_stop:  # else it goes on in the middle of it, if at all
+            self._score_left_out(self._loader)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         assert self._loader is not None

@@ -23,7 +23,11 @@ def count_steps(
 ) -> Steps:
     """The length of a training of `epochs` epochs, or, where it is positive, of `max_steps` optimizer steps.
 
-    Raises ValueError where batches would get no optimizer step, or the sampler counts other epochs.
+    Where the policy itself decides how long epochs are, only `max_steps` can say how long the training is; it ends with
+    the sampler's epochs before.
+
+    Raises ValueError where batches would get no optimizer step, the sampler counts other epochs, or the length is not
+    known.
     """
     lengths = sampler.lengths
     multiple = batch_size * accumulation
@@ -32,6 +36,14 @@ def count_steps(
             f"position_multiple is {lengths.position_multiple}, but a step takes {multiple} samples of a rank "
             f"(batch size {batch_size} x gradient_accumulation_steps {accumulation}): the last batches of an epoch "
             f"would get none. Make it keepset.Sampler(position_multiple={multiple})"
+        )
+
+    if not lengths.are_all_known:
+        if max_steps > 0 and lengths.epochs is not None:
+            return Steps(max_steps, lengths.epochs)
+        raise ValueError(
+            "the policy decides by the losses how many samples an epoch has, so the number of steps is not known: give "
+            "TrainingArguments(max_steps=...), which ends the training, and keepset.Sampler(epochs=...)"
         )
 
     def steps_in(epoch: int) -> int:

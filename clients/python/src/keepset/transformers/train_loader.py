@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from keepset.accelerate import PreparedLoader
 from keepset.collation import Collate
+from keepset.left_out import scoring_loader
 
 INDEX = "keepset_index"
 """The name under which a batch carries the indices of its samples."""
@@ -78,6 +79,10 @@ class TrainLoader:
         for batch in self._prepared:
             self._left -= 1
             yield batch
+
+    def scoring(self) -> DataLoader[Any]:
+        """Batches of what this rank is to score after the sampler's present epoch, made as the others."""
+        return scoring_loader(self.sampler, self._plain)
 
     @property
     def is_at_end(self) -> bool:

@@ -18,6 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from keepset.accelerate import prepare_unregistered
 from keepset.indexed_dataset import indexed
 from keepset.infinite_sampler import InfiniteSampler
+from keepset.left_out import class_columns, evaluating, local_module, report_scored
 from keepset.sampler import Sampler
 from keepset.transformers.epoch_callback import EpochCallback
 from keepset.transformers.head_losses import HeadLoss, find_head_loss, logits_and_loss, next_tokens
@@ -43,6 +44,10 @@ class KeepsetTrainer(Trainer):
     Optimizer steps, learning rate and progress bar are exact from the start, though epochs have different lengths;
     evaluation, logging and saving happen as asked. Logs of the training have `kept_fraction` and `saving`. A
     checkpoint holds the sampler's state: `train(resume_from_checkpoint=...)` goes on exactly, in mid-epoch too.
+
+    Where the policy has what an epoch leaves out scored, that happens at the epoch's end. The metrics correct,
+    confidence and el2n are made of the model's logits, where these are of classes. Policies that decide themselves how
+    many samples an epoch keeps need `max_steps`.
 
     What is trained is the mean of the `sample_losses` of each batch, which is the model's own loss where all samples
     of a batch have equally many labels. In language models with texts of different lengths each text counts alike,
@@ -84,7 +89,7 @@ class KeepsetTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self._latest_loader: TrainLoader | None = None
         # The first of all, so that the others see what it mends.
-        self.callback_handler.callbacks.insert(0, EpochCallback(lambda: self._latest_loader))
+        self.callback_handler.callbacks.insert(0, EpochCallback(lambda: self._latest_loader, self._score_left_out))
 
     def sample_losses(self, outputs: Any, inputs: Mapping[str, Any]) -> Tensor:
         """The training loss of each sample of a batch, to override for models whose loss is another one.
@@ -170,14 +175,20 @@ class KeepsetTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """In training the mean of `sample_losses`, which are handed to the sampler; else as `Trainer.compute_loss`."""
+        """In training the mean of `sample_losses`, weighted where the sampler has weights, which are handed to the
+        sampler; else as `Trainer.compute_loss`, also where the sampler takes the mean loss of a batch.
+        """
         if INDEX not in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch=num_items_in_batch)
         inputs = dict(inputs)
         index = inputs.pop(INDEX)
-        given = {name: values for name, values in inputs.items() if name != "labels"}
-        outputs = model(**(inputs if self._needs_labels() else given))
-        loss = self.sampler.report(index, self.sample_losses(outputs, inputs))
+        if self.sampler.reports_batch_loss:
+            losses, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        else:
+            outputs = self._answer(model, inputs)
+            losses = self.sample_losses(outputs, inputs)
+        logits, targets = class_columns(logits_and_loss(outputs)[0], inputs.get("labels"))
+        loss = self.sampler.report(index, losses, logits=logits, targets=targets)
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -193,6 +204,24 @@ class KeepsetTrainer(Trainer):
         self.accelerator.wait_for_everyone()  # then no rank's losses are on their way
         if self.args.should_save:
             torch.save(self.sampler.state_dict(export=self._exports_sampler), os.path.join(output_dir, _STATE_FILE))
+
+    def _answer(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        given = {name: values for name, values in inputs.items() if name != "labels"}
+        return model(**(inputs if self._needs_labels() else given))
+
+    def _score_left_out(self, loader: TrainLoader) -> None:
+        """Has scored what the present epoch left out, where the policy wants that."""
+        if not self.sampler.scores_left_out:
+            return
+        wrapped: Any = self.model_wrapped
+        model = local_module(wrapped)
+        with evaluating(model), torch.no_grad(), self.compute_loss_context_manager():
+            for batch in loader.scoring():
+                inputs = dict(self._prepare_inputs(batch))
+                index = inputs.pop(INDEX)
+                outputs = self._answer(model, inputs)
+                losses = self.sample_losses(outputs, inputs)
+                report_scored(self.sampler, index, losses, logits_and_loss(outputs)[0], inputs.get("labels"))
 
     def _needs_labels(self) -> bool:
         """Whether the model has to get them. A causal language model would compute its loss of them once more, which

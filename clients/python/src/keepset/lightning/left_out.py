@@ -1,0 +1,35 @@
+"""The forward pass of a Lightning training over what an epoch left out."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch.utils.data import DataLoader
+
+from keepset.left_out import evaluating, scoring_loader
+from keepset.lightning.package import LightningModule, Trainer
+from keepset.sampler import Sampler
+
+
+def check_scoring_step(module: LightningModule, sampler: Sampler) -> None:
+    """Raises ValueError where the sampler has left-out samples scored and the module cannot."""
+    if sampler.scores_left_out and not callable(getattr(module, "scoring_step", None)):
+        raise ValueError(
+            "the policy has what an epoch leaves out scored after it: give the module "
+            "`def scoring_step(self, batch, batch_idx)`, which makes the losses as training_step does and ends with "
+            "`self.sampler.scoring.report(index, losses)`, or the sampler score_left_out=False"
+        )
+
+
+def run_scoring_steps(trainer: Trainer, module: LightningModule, sampler: Sampler, trained_on: DataLoader[Any]) -> None:
+    """Calls the module's `scoring_step` with batches of what this rank is to score, in eval mode and without gradient;
+    they are made as those of the loader that is trained on.
+    """
+    if not sampler.scores_left_out or len(sampler.scoring) == 0:
+        return
+    precision: Any = trainer.precision_plugin
+    with evaluating(module), torch.no_grad(), precision.forward_context():
+        for number, batch in enumerate(scoring_loader(sampler, trained_on)):
+            moved: Any = trainer.strategy.batch_to_device(precision.convert_input(batch))
+            cast(Any, module).scoring_step(moved, number)
