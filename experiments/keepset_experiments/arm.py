@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .cifar import SOURCES
-from .method import Method
+from .method import Method, takes_rate
 from .recipe import RECIPES
 
 
@@ -22,7 +22,8 @@ class Arm:
     recipe: str
     method: str
     prune_rate: float
-    """Of the comparison: `full` leaves nothing out, `full-short` has as many steps as an arm with this rate."""
+    """Of the comparison: `full` leaves nothing out, `full-short` has as many steps as an arm with this rate, and some
+    policies decide themselves how many samples they keep."""
     seed: int
     samples: int | None = None
     """Training images; None: all."""
@@ -39,13 +40,14 @@ class Arm:
     @property
     def key(self) -> str:
         """A name that no other arm has, and that a run can have."""
-        rate = "" if self.method == "full" else f"-{round(100 * self.prune_rate)}"
+        rate = f"-{round(100 * self.prune_rate)}" if takes_rate(self.method) else ""
         samples = "" if self.samples is None else f"-n{self.samples}"
         return f"{self.data}-{self.recipe}-{self.method.replace('+', '-')}{rate}{samples}-s{self.seed}"
 
 
 def read_matrix(path: Path) -> list[Arm]:
-    """The arms of a matrix, each once: `full` is the same for every rate. Those of a seed come together.
+    """The arms of a matrix, each once: `full` and what decides itself how many samples it keeps are the same for every
+    rate. Those of a seed come together.
 
     A matrix is a JSON list of blocks; each field of `Arm` has a value or, by its plural, a list of values:
 

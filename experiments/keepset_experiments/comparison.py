@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from .method import base_of, takes_rate
 from .results import Result
+
+BySeed = dict[int, Result]
+Arms = dict[tuple[str, float], BySeed]
+"""By method and prune rate; 0 where the method takes none."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between the accuracies of arms of the same seed, in percent."""
+
+    mean: float
+    spread: float | None
+    """Standard deviation of the differences; None with one pair."""
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -20,41 +35,46 @@ class Row:
     accuracy: float
     spread: float | None
     """Standard deviation of the accuracy; None with one seed."""
-    to_full: tuple[float, float | None] | None
-    """Mean difference to `full` of the same seed, and its standard deviation."""
-    to_short: tuple[float, float | None] | None
-    """The same to `full-short` of this rate."""
+    to_full: Difference | None
+    to_short: Difference | None
+    """To `full-short` of this rate."""
+    to_base: Difference | None
+    """To the same method without its options; None where it has none."""
     steps: float
     saving: float
     time_ratio: float | None
-    """Seconds, of those of `full` with the same seed, the sampler's included."""
+    """Seconds, of those of `full` on the same hardware, with any seed; the sampler's included."""
     cpu_ratio: float | None
-    """The same of the seconds that the trainer's process had on processors."""
+    """The same of the seconds on processors, of the trainer's process and of the sampler's."""
     sampler_share: float
     """Of the seconds, those in calls of the sampler."""
+    scoring_share: float
+    """Of the seconds, those of forward passes over what was left out."""
     sometimes: float | None
     """Share of the samples that some selections kept and others did not."""
 
 
 def rows_of(results: Iterable[Result]) -> list[Row]:
     """A row for each method and rate; the results are of one data set and one recipe."""
-    by_arm: dict[tuple[str, float], dict[int, Result]] = defaultdict(dict)
+    arms: Arms = defaultdict(dict)
     for result in results:
-        rate = 0.0 if result["method"] == "full" else result["prune_rate"]
-        by_arm[result["method"], rate][result["seed"]] = result
-    full = by_arm.get(("full", 0.0), {})
-    rows = [
-        _row(method, rate, own, full, by_arm.get(("full-short", rate), {})) for (method, rate), own in by_arm.items()
-    ]
+        rate = result["prune_rate"] if takes_rate(result["method"]) else 0.0
+        arms[result["method"], rate][result["seed"]] = result
+    rows = [_row(method, rate, arms) for method, rate in [*arms]]
     return sorted(rows, key=lambda row: (row.prune_rate, -row.accuracy))
 
 
-def _row(method: str, rate: float, own: dict[int, Result], full: dict[int, Result], short: dict[int, Result]) -> Row:
+def cpu_seconds(result: Result) -> float:
+    """Seconds on processors, of the trainer's process and, where it was measured, of the sampler's."""
+    return result["cpu_seconds"] + result.get("sampler_cpu_seconds", 0.0)
+
+
+def _row(method: str, rate: float, arms: Arms) -> Row:
+    own = arms[method, rate]
+    full: BySeed = arms.get(("full", 0.0), {})
+    short: BySeed = arms.get(("full-short", rate), {})
+    base: BySeed = arms.get((base_of(method), rate), {})
     accuracies = [100 * result["accuracy"] for result in own.values()]
-    times, cpu_times = (
-        [result[name] / full[seed][name] for seed, result in own.items() if seed in full]
-        for name in ("seconds", "cpu_seconds")
-    )
     sometimes = [share for result in own.values() if (share := _sometimes(result)) is not None]
     return Row(
         method=method,
@@ -64,11 +84,13 @@ def _row(method: str, rate: float, own: dict[int, Result], full: dict[int, Resul
         spread=_spread(accuracies),
         to_full=None if method == "full" else _difference(own, full),
         to_short=None if method.startswith("full") else _difference(own, short),
+        to_base=None if method == base_of(method) else _difference(own, base),
         steps=statistics.mean(result["steps"] for result in own.values()),
         saving=statistics.mean(result["saving"] for result in own.values()),
-        time_ratio=statistics.mean(times) if times else None,
-        cpu_ratio=statistics.mean(cpu_times) if cpu_times else None,
-        sampler_share=statistics.mean(result["sampler_seconds"] / result["seconds"] for result in own.values()),
+        time_ratio=_ratio(lambda result: result["seconds"], own, full),
+        cpu_ratio=_ratio(cpu_seconds, own, full),
+        sampler_share=_share("sampler_seconds", own),
+        scoring_share=_share("scoring_seconds", own),
         sometimes=statistics.mean(sometimes) if sometimes else None,
     )
 
@@ -77,15 +99,34 @@ def _spread(values: list[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def _difference(own: dict[int, Result], other: dict[int, Result]) -> tuple[float, float | None] | None:
+def _difference(own: BySeed, other: BySeed) -> Difference | None:
     differences = [100 * (own[seed]["accuracy"] - other[seed]["accuracy"]) for seed in own if seed in other]
-    return (statistics.mean(differences), _spread(differences)) if differences else None
+    if not differences:
+        return None
+    return Difference(statistics.mean(differences), _spread(differences), len(differences))
+
+
+def _ratio(seconds: Callable[[Result], float], own: BySeed, full: BySeed) -> float | None:
+    """Mean ratio to the mean of `full`: how long that takes does not depend on its seed, but on the hardware."""
+    ratios = []
+    for result in own.values():
+        alike = [seconds(other) for other in full.values() if other["hardware"] == result["hardware"]]
+        if alike:
+            ratios.append(seconds(result) / statistics.mean(alike))
+    return statistics.mean(ratios) if ratios else None
+
+
+def _share(name: str, own: BySeed) -> float:
+    return statistics.mean(result.get(name, 0.0) / result["seconds"] for result in own.values())
 
 
 def _sometimes(result: Result) -> float | None:
-    kept = result["kept"]
-    if not kept:
+    if not result["kept"]:
         return None
+    if result.get("selections"):
+        last = result["selections"][-1]
+        return last["sometimes"] / (last["always"] + last["sometimes"] + last["never"])
+    kept = result["kept"]
     selections = len(kept) - 1
     always = kept[selections] if selections > 0 else 0
     return 1 - (kept[0] + always) / sum(kept)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .airbench import Airbench
+
 
 def small(classes: int) -> nn.Module:
     """Six convolutions with batch norm, widths 16-32-64-128, pooled early: 9 M multiply-adds an image, for a CPU."""
@@ -60,9 +62,30 @@ def resnet18(classes: int) -> nn.Module:
     return nn.Sequential(*stem, *blocks, *head)
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {"small": small, "resnet18": resnet18}
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "small": small,
+    "resnet18": resnet18,
+    "airbench": lambda classes: Airbench(classes, (128, 512, 512)),
+    "airbench-narrow": lambda classes: Airbench(classes, (16, 32, 32)),
+}
+
+WHITENING_IMAGES = 5000
+
+
+def build(name: str, classes: int, images: Tensor) -> nn.Module:
+    """A new network on the CPU, its weights drawn from torch's generator.
+
+    Args:
+        name: one of `NETWORKS`.
+        classes: of the data set.
+        images: those that it will be trained on, (N, 3, 32, 32), uint8, of which some networks look at the first ones.
+    """
+    network = NETWORKS[name](classes)
+    if isinstance(network, Airbench):
+        network.whiten(to_input(images[:WHITENING_IMAGES].cpu()))
+    return network
 
 
 def to_input(images: Tensor) -> Tensor:
-    """uint8 images as a network takes them: float32 in [-1, 1]."""
-    return images.to(torch.float32).div_(127.5).sub_(1)
+    """uint8 images as a network takes them: float32 in [-1, 1], channels last."""
+    return images.to(torch.float32).div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)

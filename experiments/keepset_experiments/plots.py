@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
 
+from .method import takes_rate
 from .results import Result
 
 # The same bytes from the same results.
 mpl.rcParams["svg.hashsalt"] = "keepset"
+# Lines of many methods.
+mpl.rcParams["axes.prop_cycle"] = cycler(linestyle=["-", "--", ":"]) * mpl.rcParams["axes.prop_cycle"]
 INK = "#888"
 
 
-def plot_curves(results: list[Result], path: Path) -> None:
-    """Accuracy of the test over steps and over wall clock: the mean over seeds, a line for each method and rate."""
+def plot_curves(results: list[Result], path: Path) -> bool:
+    """Accuracy of the test over steps and over wall clock: the mean over seeds, a line for each method and rate. False,
+    as of the others, where there is nothing to be drawn.
+    """
+    if not results:
+        return False
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     over_steps, over_time = figure.subplots(1, 2, sharey=True)
     for label, own in _by_label(results).items():
@@ -32,10 +41,11 @@ def plot_curves(results: list[Result], path: Path) -> None:
     over_steps.set_xlabel("steps")
     over_time.set_xlabel("seconds, without tests")
     _save(figure, path)
+    return True
 
 
 def plot_kept(results: list[Result], path: Path) -> bool:
-    """Of how many samples how many selections were made; False where no arm chose."""
+    """How many samples were kept by how many selections."""
     chosen = {label: own for label, own in _by_label(results).items() if own[0]["kept"]}
     if not chosen:
         return False
@@ -53,10 +63,39 @@ def plot_kept(results: list[Result], path: Path) -> bool:
     return True
 
 
+def plot_overlap(results: list[Result], path: Path) -> bool:
+    """How much of two successive kept sets is the same, over the epochs: samples in both / samples in one or both."""
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for label, own in _by_label(results).items():
+        overlaps: dict[int, list[float]] = defaultdict(list)
+        for selection in (one for result in own if result["kept"] for one in result.get("selections", [])):
+            if selection["overlap"] is not None:
+                overlaps[selection["epoch"]].append(selection["overlap"])
+        if overlaps:
+            epochs = sorted(overlaps)
+            axes.plot(epochs, [np.mean(overlaps[epoch]) for epoch in epochs], "o-", markersize=3, label=label)
+    if not axes.lines:
+        return False
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("overlap with the kept set before")
+    axes.set_ylim(0, 1.05)
+    _save(figure, path)
+    return True
+
+
+PLOTS: dict[str, tuple[str, Callable[[list[Result], Path], bool]]] = {
+    "": ("Accuracy over steps and over time", plot_curves),
+    "-kept": ("How often samples were kept", plot_kept),
+    "-overlap": ("How much successive kept sets have in common", plot_overlap),
+}
+"""By the end of their file's name: what they show, and what draws them."""
+
+
 def _by_label(results: list[Result]) -> dict[str, list[Result]]:
     labels: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        rate = "" if result["method"] == "full" else f" {result['prune_rate']:.0%}"
+        rate = f" {result['prune_rate']:.0%}" if takes_rate(result["method"]) else ""
         labels[f"{result['method']}{rate}"].append(result)
     return dict(sorted(labels.items()))
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+import keepset
+
 from . import results
 from .arm import Arm, fields_of
 from .method import Method
@@ -39,6 +41,11 @@ _MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
     "MALLOC_TOP_PAD_": str(2**26),
 }
+
+
+GUESSED_SAMPLES = 10_000
+GUESSED_SHARE = 0.7
+"""Of a data set, what a policy keeps that decides it itself: about."""
 
 
 class ArmFailedError(Exception):
@@ -126,12 +133,17 @@ class _Matrix:
 
 
 def _work_of(arm: Arm) -> float:
-    """About how long an arm takes beside others of its recipe: epochs' worth of samples that it trains on."""
-    epochs, method = RECIPES[arm.recipe].epochs, Method(arm.method)
-    if arm.method == "full":
-        return epochs
-    whole = 1 + method.tail_epochs(epochs)
-    return whole + (epochs - whole) * (1 - arm.prune_rate)
+    """About how long an arm takes beside others of its recipe: epochs' worth of samples that it trains on. Raises
+    ValueError where its settings cannot be right.
+    """
+    recipe, method = RECIPES[arm.recipe], Method(arm.method)
+    if arm.method == "full-short" or method.reference_rule is not None:
+        method = Method("random")
+    lengths = keepset.Sampler(GUESSED_SAMPLES, **method.settings(recipe, arm.prune_rate)).lengths
+    return sum(
+        lengths.kept_count(epoch) / GUESSED_SAMPLES if lengths.is_known(epoch) else GUESSED_SHARE
+        for epoch in range(recipe.epochs)
+    )
 
 
 def _duration(seconds: float) -> str:

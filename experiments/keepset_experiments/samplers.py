@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 from torch import Tensor
 
 import keepset
@@ -19,8 +22,10 @@ from keepset.embedded import start
 
 from .arm import Arm
 from .method import Method
-from .recipe import RECIPES, Recipe
+from .recipe import RECIPES
 from .reference import InProcessSampler
+
+Facts = dict[str, Any]
 
 
 class TrainingSampler(Protocol):
@@ -36,16 +41,39 @@ class TrainingSampler(Protocol):
         """Share of the data set left out so far."""
         ...
 
+    @property
+    def reports_batch_loss(self) -> bool:
+        """Whether `report` takes the mean loss of a batch."""
+        ...
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rate is multiplied with in the present epoch."""
+        ...
+
+    @property
+    def scoring(self) -> Any:
+        """What has a forward pass after the present epoch: iterable, and its losses are reported by its `report`."""
+        ...
+
     def set_epoch(self, epoch: int) -> None:
         """Says which epoch is trained next, from 0."""
         ...
 
-    def report(self, indices: Tensor, losses: Tensor, /) -> Tensor:
-        """Takes a batch's losses and returns their mean, to back-propagate."""
+    def report(
+        self, indices: Tensor, losses: Tensor, /, *, logits: Tensor | None = None, targets: Tensor | None = None
+    ) -> Tensor:
+        """Takes a batch's losses, or their mean, and returns what is to be back-propagated. `logits` (B, C) and
+        `targets` (B,) are for what a policy asks for beside the losses.
+        """
         ...
 
     def total_steps(self, batch_size: int) -> int:
-        """Batches of the whole training."""
+        """Batches of the whole training. Raises ValueError where only the plans can tell."""
+        ...
+
+    def facts(self) -> Facts:
+        """What came of the run, for its result; before `finish`."""
         ...
 
     def times_kept(self) -> npt.NDArray[Any]:
@@ -66,16 +94,60 @@ class TrainingSampler(Protocol):
 
 
 class ServiceSampler(keepset.Sampler):
-    """A sampler of the service, which also tells how often it kept each sample."""
+    """A sampler of the service, which also tells what came of the run. `folder`: that of the service."""
 
-    def __init__(self, *arguments: Any, address: str, run_id: str, **settings: Any) -> None:
-        super().__init__(*arguments, address=address, run_id=run_id, **settings)
-        self._address = address
+    def __init__(self, *arguments: Any, folder: Path, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._folder = folder
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rate is multiplied with in the present epoch."""
+        return self.plan.learning_rate_factor
 
     def times_kept(self) -> npt.NDArray[np.uint32]:
         """(N,): how many selections kept each sample."""
-        with keepset.connect(self._address) as client:
-            return client.statistics(self.run_id).times_kept
+        return self.run.client.statistics(self.run_id).times_kept
+
+    def facts(self) -> Facts:
+        """Settings, processor seconds of the sampler's process, what was scored, and what came of each selection."""
+        info = self.run.info()
+        return {
+            "selection_period": info.settings.selection_period,
+            "tail_epochs": info.settings.tail_epochs,
+            "weights": info.settings.weights,
+            "scored": info.progress.scored,
+            "sampler_cpu_seconds": _processor_seconds(self._folder),
+            "selections": [
+                {
+                    "epoch": one.epoch,
+                    "kept": one.kept_count,
+                    "always": one.always_count,
+                    "sometimes": one.sometimes_count,
+                    "never": one.never_count,
+                    "overlap": one.overlap,
+                }
+                for one in self.run.client.selections(self.run_id)
+            ],
+        }
+
+
+class ReferenceSampler(InProcessSampler):
+    """The reference, with what only the service has."""
+
+    reports_batch_loss = False
+    learning_rate_factor = 1.0
+    scoring: Iterable[int] = ()
+
+    def report(
+        self, indices: Tensor, losses: Tensor, /, *, logits: Tensor | None = None, targets: Tensor | None = None
+    ) -> Tensor:
+        """Takes a batch's losses and returns their mean: its rules look at nothing else."""
+        return super().report(indices, losses)
+
+    def facts(self) -> Facts:
+        """It has no process and keeps no history."""
+        return {}
 
 
 @contextmanager
@@ -83,10 +155,13 @@ def sampler_of(arm: Arm, count: int) -> Generator[TrainingSampler]:
     """The sampler of an arm that trains on a data set of `count` samples, with a process of its own if it needs one."""
     recipe, method = RECIPES[arm.recipe], Method(arm.method)
     if method.reference_rule is None:
+        settings = method.settings(recipe, arm.prune_rate)
         with _folder() as folder, start(data_dir=folder) as embedded:
-            yield _of_service(arm, recipe, method, count, embedded.address)
+            yield ServiceSampler(
+                count, **settings, seed=arm.seed, address=embedded.address, run_id=arm.key, folder=folder
+            )
     else:
-        yield InProcessSampler(
+        yield ReferenceSampler(
             method.reference_rule,
             count,
             prune_rate=arm.prune_rate,
@@ -96,24 +171,17 @@ def sampler_of(arm: Arm, count: int) -> Generator[TrainingSampler]:
         )
 
 
-def _of_service(arm: Arm, recipe: Recipe, method: Method, count: int, address: str) -> ServiceSampler:
-    return ServiceSampler(
-        count,
-        policy=method.policy(),
-        prune_rate=arm.prune_rate if method.is_pruned else 0.0,
-        epochs=recipe.epochs,
-        selection_period=recipe.selection_period,
-        tail_epochs=method.tail_epochs(recipe.epochs),
-        seed=arm.seed,
-        address=address,
-        run_id=arm.key,
-    )
+def _processor_seconds(folder: Path) -> float:
+    """Of the sampler's process since its start."""
+    process = psutil.Process(json.loads((folder / "embedded.json").read_text())["pid"])
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 @contextmanager
-def _folder() -> Generator[str]:
+def _folder() -> Generator[Path]:
     """A folder for the sampler, which still ends when it has been let go of."""
-    folder = tempfile.mkdtemp(prefix="keepset-experiments-")
+    folder = Path(tempfile.mkdtemp(prefix="keepset-experiments-"))
     try:
         yield folder
     finally:

@@ -21,6 +21,7 @@ def main() -> None:
     arm = Arm(**settings["arm"])
     torch.set_num_threads(settings["threads"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True
     data = read(Path(settings["data"]), arm.data)
     if arm.samples is not None:
         data = data.first(arm.samples)

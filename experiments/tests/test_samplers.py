@@ -74,6 +74,14 @@ def test_an_arm_of_a_reference_is_trained_by_the_same_loop(tmp_path: Path) -> No
 
 def test_a_reference_needs_no_sampler_process() -> None:
     with sampler_of(arm("reference-ucb"), COUNT) as sampler:
-        assert type(sampler) is InProcessSampler
+        assert isinstance(sampler, InProcessSampler)
     assert Method("reference-ucb").reference_rule == "ucb" and Method("reference-ucb").is_pruned
     assert [Method(name).reference_rule for name in ("ucb", "ucb+tail", "full")] == [None] * 3
+
+
+def test_settings_that_cannot_be_right_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    arms = [arm("ucb", "tiny"), arm("importance+batchloss", "tiny")]
+    log = io.StringIO()
+    with pytest.raises(ValueError, match="no loss of a sample that could be weighted"):
+        run(arms, RunSettings(tmp_path, tmp_path / "out.jsonl", workers=1, threads=1), log)
+    assert "step" not in log.getvalue()
