@@ -7,6 +7,7 @@ import { rankPositions } from '../../services/sampler/src/core/plans/testing/ran
 import { readRunSpec } from '../../services/sampler/src/grpc/mapping.js'
 import { RunRegistry } from '../../services/sampler/src/runs/run-registry.js'
 import { ownerParts } from '../../services/sampler/src/runs/testing/owner-parts.js'
+import { scorePositions } from '../../services/sampler/src/runs/testing/score-positions.js'
 import { testLimits } from '../../services/sampler/src/runs/testing/test-limits.js'
 import { MemoryStore } from '../../services/sampler/src/store/memory/memory-store.js'
 import { type LossJson, VECTORS, type Vector, type VectorEpoch, type VectorReport } from './make-vectors.mjs'
@@ -76,13 +77,7 @@ describe.each(readdirSync(VECTORS).filter((name) => name.endsWith('.json')))('%s
       for (let rank = 0; rank < worldSize; rank++) {
         const request = { generation: 0, epoch, rank, worldSize, lastSequence: 0, startPosition: 0 }
         const plan = await owner.planScoring(request)
-        const positions = rankPositions(
-          plan.scoreOrder(),
-          rank,
-          plan.scoreSharding ?? plan.sharding,
-          0,
-          plan.scoreCount,
-        )
+        const positions = scorePositions(plan, rank)
         expect([...positions]).toEqual(expected.scoring?.[rank] ?? [])
       }
       for (const report of reports) {

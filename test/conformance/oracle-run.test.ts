@@ -121,20 +121,16 @@ describe('what is left out', () => {
     expect(leftOut).toEqual([[], [0, 1, 2], []]) // a share of 0.4 of 8
   })
 
-  test('is shared out to the ranks in ascending order, unless one would have none', () => {
-    const scoringOf = (worldSize: number) => {
-      const run = new OracleRun({ sampleCount: 8, pruneRate: 0.5, selectionPeriod: 1, scoreLeftOut: true, ucb: {} })
+  test('is dealt to the ranks in ascending order', () => {
+    const scoringOf = (worldSize: number, pruneRate = 0.5) => {
+      const run = new OracleRun({ sampleCount: 8, pruneRate, selectionPeriod: 1, scoreLeftOut: true, ucb: {} })
       run.planEpoch(1)
       run.report(range(8), range(8))
       return run.planEpoch(worldSize).scoring
     }
     expect(scoringOf(1)).toEqual([[0, 1, 2, 3]])
-    expect(scoringOf(3)).toEqual([
-      [0, 3],
-      [1, 1],
-      [2, 2],
-    ])
-    expect(scoringOf(4)).toEqual([[0], [1], [2], [3]])
+    expect(scoringOf(3)).toEqual([[0, 3], [1], [2]])
+    expect(scoringOf(5, 0.3)).toEqual([[0], [1], [2], [], []])
     expect(new OracleRun({ sampleCount: 8, ucb: {}, scoreLeftOut: true }).planEpoch(2).scoring).toEqual([[], []])
   })
 })

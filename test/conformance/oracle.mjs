@@ -130,9 +130,8 @@ export class OracleRun {
     const saving = 1 - this.#progress.samplesPlanned / (this.#progress.epochsPlanned * this.#spec.sampleCount)
     const selectionEpoch = everything ? epoch : this.#kept.epoch
     this.#leftOut = this.#isScored(epoch) ? all.filter((index) => !keptSet.includes(index)) : []
-    // In ascending order from rank to rank; not at all where a rank would have none.
-    const isShared = this.#leftOut.length >= worldSize
-    const scoring = isShared ? shard({}, this.#leftOut, worldSize) : ranks.map(() => [])
+    // In ascending order from rank to rank.
+    const scoring = ranks.map((_, rank) => this.#leftOut.filter((_, i) => i % worldSize === rank))
     return {
       epoch,
       reason,

@@ -139,7 +139,7 @@ export class Client {
 
   /**
    * What came of each selection of a run, in their order: how many samples were kept always, sometimes and never by then, how often, and how
-   * much of the set is that of the selection before. A run keeps its last 1024. A connection that breaks in between throws
+   * much of the set is that of the selection before. A run keeps its last 256. A connection that breaks in between throws
    * {@link UnavailableError}: begin anew. Throws {@link RunNotFoundError}.
    */
   selections(runId: string): AsyncGenerator<Selection, void, void> {

@@ -22,7 +22,7 @@ export interface Selection {
   readonly binWidth: number
 }
 
-/** What came of each selection of a run, in their order: the last 1024. */
+/** What came of each selection of a run, in their order: the last 256. */
 export async function* readSelections(connection: Connection, runId: string): AsyncGenerator<Selection, void, void> {
   const messages = readStream(connection, {
     start: () => connection.runs.streamSelections({ runId }),

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { RunServiceService } from '@keepset/proto'
+import { RunServiceService, StaticMetric } from '@keepset/proto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask } from '../../support/calls.js'
 import { refused } from '../../support/refusal.js'
@@ -146,6 +146,14 @@ describe('CreateRun refuses', () => {
     const refusal = await refused(sampler.createRun('new', { sampleCount: 100, pruneRateSchedule }))
     expect(refusal).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_FIELD' })
     expect(refusal.fields[0]).toBe('spec.prune_rate_schedule[0].prune_rate')
+    expect(refusal.trailerBytes).toBeLessThan(8 * 1024)
+  })
+
+  test('a name of a megabyte in one answer of bounded size', async () => {
+    const staticScore = { metric: StaticMetric.STATIC_METRIC_EL2N, scoresFrom: ['x'.repeat(1_000_000)] }
+    const policy = { $case: 'staticScore', value: staticScore } as const
+    const refusal = await refused(sampler.createRun('new', { sampleCount: 100, policy }))
+    expect(refusal).toMatchObject({ code: 'INVALID_ARGUMENT', fields: ['spec.static_score.scores_from[0]'] })
     expect(refusal.trailerBytes).toBeLessThan(8 * 1024)
   })
 })

@@ -199,7 +199,7 @@ export interface StreamSelectionsResponse {
   selection: Selection | undefined;
 }
 
-/** What came of a selection. A run keeps its last 1024. */
+/** What came of a selection. A run keeps its last 256. */
 export interface Selection {
   /** Epoch that it was held for. */
   epoch: number;

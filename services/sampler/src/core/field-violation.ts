@@ -4,6 +4,12 @@ export interface FieldViolation {
   readonly description: string
 }
 
+/** A violation unless value is a whole number from lower to upper. */
+export function checkInteger(field: string, value: number, lower: number, upper: number): FieldViolation[] {
+  if (Number.isInteger(value) && value >= lower && value <= upper) return []
+  return [{ field, description: `${field} is ${value}; it must be a whole number from ${lower} to ${upper}` }]
+}
+
 /** A violation unless lower <= value <= upper (NaN never is). */
 export function checkRange(field: string, value: number, lower: number, upper: number): FieldViolation[] {
   if (value >= lower && value <= upper) return []

@@ -183,7 +183,7 @@ export function writeRun(run: RunFacts): RunMessage {
   }
 }
 
-export function writePlanHeader(plan: Plan, appliedSequence: number): PlanHeader {
+export function writePlanHeader(plan: Plan, rank: number, appliedSequence: number): PlanHeader {
   return {
     epoch: plan.epoch,
     keptCount: plan.keptCount,
@@ -196,16 +196,16 @@ export function writePlanHeader(plan: Plan, appliedSequence: number): PlanHeader
     generation: plan.generation,
     appliedSequence,
     hasWeights: plan.keptSet?.weights !== undefined,
-    scoreCount: plan.scoreCount,
+    scoreCount: plan.scoreCount(rank),
     scoreOnly: false,
     learningRateFactor: plan.learningRateFactor,
   }
 }
 
 /** The header of what is to be scored. */
-export function writeScoreHeader(plan: Plan, appliedSequence: number): PlanHeader {
-  const header = writePlanHeader(plan, appliedSequence)
-  return { ...header, positionCount: plan.scoreCount, hasWeights: false, scoreOnly: true }
+export function writeScoreHeader(plan: Plan, rank: number, appliedSequence: number): PlanHeader {
+  const header = writePlanHeader(plan, rank, appliedSequence)
+  return { ...header, positionCount: header.scoreCount, hasWeights: false, scoreOnly: true }
 }
 
 export function writeSelection({ timesKept, ...held }: HeldSelection): Selection {

@@ -10,7 +10,7 @@ import { Run } from '../runs/run.js'
 import { resolveRunSpec } from '../runs/run-spec.js'
 import { requestedSpec } from '../runs/testing/requested-spec.js'
 import { pack, writePlanHeader } from './mapping.js'
-import { CHUNK_POSITIONS, type PlanCall, writePlan } from './plan-stream.js'
+import { CHUNK_POSITIONS, orderedPositions, type PlanCall, writePlan } from './plan-stream.js'
 import { samplerDefinition } from './sampler-definition.js'
 
 const SAMPLE_COUNT = 1_000_000
@@ -41,7 +41,9 @@ async function servePlan(run: Run, signal: AbortSignal) {
         return write(...message)
       }
       if (!run.plan) throw new Error('the run has no plan')
-      await writePlan(call, writePlanHeader(run.plan, 0), run.plan, signal).then(
+      const { order, weights, sharding } = run.plan
+      const positions = orderedPositions(order, weights, call.request.rank, sharding)
+      await writePlan(call, writePlanHeader(run.plan, call.request.rank, 0), positions, signal).then(
         () => {
           written.end = 'done'
         },

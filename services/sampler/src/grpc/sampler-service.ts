@@ -1,11 +1,12 @@
 import type { handleServerStreamingCall } from '@grpc/grpc-js'
 import type { LossReport, LossReportAck, PlanEpochRequest, SamplerServiceServer } from '@keepset/proto'
 import type { Logger } from 'pino'
+import { LeftOutWalk } from '../core/plans/left-out-walk.js'
 import { invalidField } from '../runs/run-error.js'
 import type { RunRegistry } from '../runs/run-registry.js'
 import { answerTime } from './answer-time.js'
 import { readReport, writeAck, writePlanHeader, writeScoreHeader } from './mapping.js'
-import { writePlan } from './plan-stream.js'
+import { orderedPositions, writePlan } from './plan-stream.js'
 import { serveReportStream } from './report-stream.js'
 import { serverStream } from './server-stream.js'
 import { toStatus } from './status.js'
@@ -29,20 +30,21 @@ export function samplerService(registry: RunRegistry, logger: Logger, drain: Abo
     planEpoch: serverStream(logger, drain, async (call, signal) => {
       const { runId, worldSize = 1, maxWaitMs = Number.POSITIVE_INFINITY, scoreOnly, ...request } = call.request
       const owner = await registry.owner(runId)
+      const { rank } = request
       if (scoreOnly) {
         const plan = await owner.planScoring({ ...request, worldSize })
-        const header = writeScoreHeader(plan, await owner.appliedSequence(plan, request.rank))
-        const sharding = plan.scoreSharding ?? plan.sharding
-        await writePlan(call, header, { order: plan.scoreOrder(), weights: undefined, sharding }, signal)
+        const header = writeScoreHeader(plan, rank, await owner.appliedSequence(plan, rank))
+        const walk = plan.keptSet && new LeftOutWalk(plan.keptSet, rank, worldSize, request.startPosition)
+        await writePlan(call, header, (indices) => walk?.fill(indices), signal)
         return
       }
       const waitMs = Math.min(maxWaitMs, answerTime(call.getDeadline()))
       const plan = await owner.planEpoch({ ...request, worldSize }, waitMs, signal)
       // Held: it goes when every rank has its part, which another call of this one may see to.
-      const { order, weights, sharding } = plan
-      const header = writePlanHeader(plan, await owner.appliedSequence(plan, request.rank))
-      await writePlan(call, header, { order, weights, sharding }, signal)
-      owner.served(plan, request.rank)
+      const positions = orderedPositions(plan.order, plan.weights, rank, plan.sharding)
+      const header = writePlanHeader(plan, rank, await owner.appliedSequence(plan, rank))
+      await writePlan(call, header, positions, signal)
+      owner.served(plan, rank)
     }),
     reportLosses: unary(logger, drain, async ({ report }) => ({ ack: await accept(report) })),
     streamReports: (call) =>

@@ -20,7 +20,11 @@ function shortenText(text: string): string {
 }
 
 function shorten({ reason, subject, message, violations }: RunError): RunError {
-  return new RunError(reason, shortenText(subject), shortenText(message), violations.slice(0, MAX_VIOLATIONS))
+  const told = violations.slice(0, MAX_VIOLATIONS).map(({ field, description }) => ({
+    field: shortenText(field),
+    description: shortenText(description),
+  }))
+  return new RunError(reason, shortenText(subject), shortenText(message), told)
 }
 
 /** The google.rpc messages that say more about an error, encoded. */

@@ -37,7 +37,9 @@ export interface PlanJobResult extends Omit<MadePlan, 'keptSet'> {
 export function partsOf(kept: PlanWork['kept']): PlanJob['kept'] {
   if (kept === undefined) return undefined
   if (kept instanceof KeptSet) return setParts(kept)
-  return { ...kept, previous: setParts(kept.previous) }
+  // What came of the selection before is told by its samples alone.
+  const { bits, count } = kept.previous
+  return { ...kept, previous: { bits, count, weights: undefined } }
 }
 
 export const setParts = ({ bits, count, weights }: KeptSet): KeptParts => ({ bits, count, weights })

@@ -69,7 +69,10 @@ function checkPositions(
   const positions = positionCount(keptCount, { worldSize, shardMode, positionMultiple })
   if (positions === 0) {
     const needed = shardMode === 'drop' ? `position_multiple ${positionMultiple}` : 'a sample of its own'
-    const message = `world_size is ${worldSize}, but ${keptCount} samples kept in epoch ${epoch} do not give each rank ${needed}; use fewer ranks or a lower prune rate`
+    const { name } = run.spec.policy
+    const isOwn = countIsOwn(run.spec.policy, ruleOfEpoch(run.spec, epoch).pruneRate)
+    const remedy = isOwn ? `use fewer ranks, or other settings of ${name}` : 'use fewer ranks or a lower prune rate'
+    const message = `world_size is ${worldSize}, but ${keptCount} samples kept in epoch ${epoch} do not give each rank ${needed}; ${remedy}`
     throw invalidField('world_size', message)
   }
   if (startPosition > positions) {
@@ -78,17 +81,17 @@ function checkPositions(
   }
 }
 
+function checkNotFinished({ runId, isFinished }: Run): void {
+  if (!isFinished) return
+  const message = `run "${runId}" is finished and makes no more plans; take another run_id, or delete the run`
+  throw new RunError('RUN_FINISHED', runId, message)
+}
+
 /** Throws a RunError where the plan cannot be had with this request. Changes nothing. */
 export function checkPlanRequest(run: Run, request: PlanRequest): void {
   const { epoch, worldSize } = request
   checkGeneration(run, request.generation)
-  if (run.isFinished) {
-    throw new RunError(
-      'RUN_FINISHED',
-      run.runId,
-      `run "${run.runId}" is finished and makes no more plans; take another run_id, or delete the run`,
-    )
-  }
+  checkNotFinished(run)
   checkRank(request)
   checkEpoch(run, epoch)
   checkLastSequence(run, request)
@@ -113,8 +116,9 @@ export function checkMadePlan(run: Run, keptSet: KeptSet | undefined, epoch: num
 
 /** The planned epoch's plan, for a rank that asks what it has to score. Throws a RunError where there is none. */
 export function checkScoreRequest(run: Run, request: PlanRequest): Plan {
-  const { epoch, worldSize, startPosition } = request
+  const { epoch, rank, worldSize, startPosition } = request
   checkGeneration(run, request.generation)
+  checkNotFinished(run)
   checkRank(request)
   const { plan } = run
   if (!plan || plan.epoch !== epoch) {
@@ -123,8 +127,9 @@ export function checkScoreRequest(run: Run, request: PlanRequest): Plan {
   }
   const planned = plan.sharding.worldSize
   if (worldSize !== planned) throw worldSizeMismatch(worldSize, `epoch ${epoch} was planned for ${planned} ranks`)
-  if (startPosition > plan.scoreCount) {
-    const message = `start_position is ${startPosition}, but a rank has ${plan.scoreCount} samples to score in epoch ${epoch}`
+  const count = plan.scoreCount(rank)
+  if (startPosition > count) {
+    const message = `start_position is ${startPosition}, but rank ${rank} has ${count} samples to score in epoch ${epoch}`
     throw new RunError('POSITION_OUT_OF_RANGE', 'start_position', message)
   }
   return plan

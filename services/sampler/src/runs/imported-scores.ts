@@ -2,6 +2,7 @@ import { IMPORTED_SCORE, type StaticScoreSettings, staticScores } from '../core/
 import { emptyStatistics, Run } from './run.js'
 import { invalidField } from './run-error.js'
 import type { RunCreated } from './run-event.js'
+import type { RunFacts } from './run-facts.js'
 import { columnNames, type RunSpec } from './run-spec.js'
 import { newState } from './run-state.js'
 import type { StatisticsReading } from './statistics-reading.js'
@@ -14,6 +15,9 @@ const CHUNK_SAMPLES = 0x8000
 export function importSettings({ policy }: RunSpec): StaticScoreSettings | undefined {
   return policy.name === 'static_score' && policy.scoresFrom.length > 0 ? policy : undefined
 }
+
+/** Bytes that the sum of scores takes while it is made. */
+export const importBytes = (sampleCount: number) => 8 * sampleCount
 
 /** The scores that some runs made of each sample: their mean, and what making them cost. */
 export class ImportedScores {
@@ -29,9 +33,8 @@ export class ImportedScores {
     this.#sums = new Float64Array(spec.sampleCount)
   }
 
-  /** Adds the scores of the i-th run. Throws INVALID_FIELD for one that has none that fit. */
-  add(i: number, reading: StatisticsReading): void {
-    const { spec, nextEpoch } = reading.facts
+  /** Throws INVALID_FIELD where the i-th run has no scores that fit. */
+  check(i: number, { spec, nextEpoch }: RunFacts): void {
     const { policy } = spec
     const { metric } = this.#settings
     const field = `spec.static_score.scores_from[${i}]`
@@ -44,22 +47,30 @@ export class ImportedScores {
       throw refusal(`which has ${spec.sampleCount} samples, not ${this.#spec.sampleCount}; name runs of the same data`)
     }
     if (nextEpoch === 0) throw refusal('which has not been trained yet; train it first')
+  }
+
+  /** Adds the scores of a run that was checked. Others have their turn between chunks. */
+  async add(reading: StatisticsReading): Promise<void> {
+    const { spec, nextEpoch } = reading.facts
+    const { metric } = this.#settings
+    const { observeEpochs } = spec.policy as StaticScoreSettings
     const names = columnNames(spec)
     for (const { startIndex, means, metrics } of reading.chunks(CHUNK_SAMPLES)) {
+      await new Promise((resolve) => setImmediate(resolve))
       const column = (name: string) => metrics[names.indexOf(name)]?.values as Float32Array
       staticScores(metric, means.length, column).forEach((score, at) => {
         this.#sums[startIndex + at] = (this.#sums[startIndex + at] as number) + Math.min(score, MAX_SCORE)
       })
     }
     this.#runs++
-    this.#samplesPlanned += Math.min(policy.observeEpochs, nextEpoch) * spec.sampleCount
+    this.#samplesPlanned += Math.min(observeEpochs, nextEpoch) * spec.sampleCount
   }
 
   /** A new run with these scores. */
   start(created: RunCreated): Run {
     const statistics = emptyStatistics(created.spec)
     const column = statistics.metrics[columnNames(created.spec).indexOf(IMPORTED_SCORE)] as Float32Array
-    column.set(this.#sums.map((sum) => sum / this.#runs))
+    for (let i = 0; i < column.length; i++) column[i] = (this.#sums[i] as number) / this.#runs
     const { progress, ...state } = newState(created.time)
     const samplesPlannedElsewhere = this.#samplesPlanned
     return new Run(created, { statistics, state: { ...state, progress: { ...progress, samplesPlannedElsewhere } } })

@@ -4,8 +4,8 @@ import type { RunSize } from './ports.js'
 import { RunError } from './run-error.js'
 import { columnNames, type RunSpec } from './run-spec.js'
 
-/** Bytes of a run that do not depend on its samples. */
-const FIXED_BYTES = 0x10000
+/** Bytes of a run that do not depend on its samples: most of them what it remembers of its selections. */
+const FIXED_BYTES = 0x40000
 
 export function sizeOf(spec: RunSpec): RunSize {
   return { sampleCount: spec.sampleCount, columnCount: columnNames(spec).length, hasWeights: spec.weights === 'on' }
@@ -15,16 +15,16 @@ export function sizeOf(spec: RunSpec): RunSize {
  * Most bytes that a run holds in memory while nothing is selected or saved: 16 of statistics a sample and 4 for each further column; an eighth each for
  * two kept sets, for what was observed and for a selection; for the present plan and the next one, which may be made before it is asked for, 4 each for the order
  * and 2 each for the ranks that have a sample; as many weights as there are in two kept sets and two orders; and what the kernels need in passing. A selection takes
- * up to 12 more for as long as it lasts, and a snapshot as much as the statistics.
+ * up to 12 more for as long as it lasts, up to 28 under a policy that draws in proportion or ranks what it draws, and a snapshot as much as the statistics.
  */
 export function runBytes({ sampleCount, columnCount, hasWeights }: RunSize): number {
   const bytes = sampleCount * (28.5 + 4 * columnCount + (hasWeights ? 16 : 0))
   return FIXED_BYTES + Math.ceil(bytes) + (sampleCount < IN_MEMORY_FROM ? 0 : SCRATCH_BYTES)
 }
 
-/** Most bytes that a reading of all statistics takes besides: a copy of the columns. */
-export function readingBytes({ sampleCount, columnCount }: RunSize): number {
-  return FIXED_BYTES + sampleCount * (16 + 4 * columnCount)
+/** Most bytes that a reading of all statistics takes besides: a copy of the columns, and the weights of the kept set of then. */
+export function readingBytes({ sampleCount, columnCount, hasWeights }: RunSize): number {
+  return FIXED_BYTES + sampleCount * (16 + 4 * columnCount + (hasWeights ? 4 : 0))
 }
 
 /** How the bytes of all runs that are in memory are kept below a limit. */

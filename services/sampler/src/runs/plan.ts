@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { PlanReason } from '../core/plans/epoch-rule.js'
+import { leftOutCount } from '../core/plans/left-out-walk.js'
 import { toOrderOfEpoch } from '../core/plans/order.js'
-import { addOwners, ownCount, ownersOf, positionCount, type Sharding } from '../core/plans/sharding.js'
+import { ownCount, ownersOf, positionCount, type Sharding } from '../core/plans/sharding.js'
 import { everything } from '../core/selection/everything.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
-import { leftOutOf } from '../core/selection/left-out.js'
 
 /** What decides a plan. */
 interface PlanParts {
@@ -55,9 +55,8 @@ export class Plan {
   /** Samples that are at a position of some rank: all that are kept, but for those that `shardMode` drop leaves out. */
   readonly plannedCount: number
   readonly learningRateFactor: number
+  /** Whether the samples that it leaves out are scored: dealt to the ranks in ascending order, so that none is left out again. */
   readonly isScored: boolean
-  /** How what is left out is shared out to be scored, in ascending order; undefined: it is not scored. */
-  readonly scoreSharding: Sharding | undefined
   #order: Pick<PlanArrays, 'order' | 'weights'> | undefined
   #arrays: Omit<PlanArrays, 'order' | 'weights'> | undefined
 
@@ -74,10 +73,9 @@ export class Plan {
     this.learningRateFactor = parts.learningRateFactor
     const { worldSize, shardMode } = parts.sharding
     this.isScored = parts.isScored
-    this.scoreSharding = scoreShardingOf(this)
     const positions = worldSize * positionCount(this.keptCount, parts.sharding)
     const trained = shardMode === 'drop' ? positions : Math.min(this.keptCount, positions)
-    this.plannedCount = trained + (this.scoreSharding ? this.sampleCount - this.keptCount : 0)
+    this.plannedCount = trained + (this.isScored ? this.sampleCount - this.keptCount : 0)
   }
 
   /** Number of samples kept, over all ranks. */
@@ -116,14 +114,10 @@ export class Plan {
     return this.#ordered.weights
   }
 
-  /** Positions of each rank that are to be scored. */
-  get scoreCount(): number {
-    return this.scoreSharding ? positionCount(this.sampleCount - this.keptCount, this.scoreSharding) : 0
-  }
-
-  /** What is to be scored, in ascending order. Made anew each time. */
-  scoreOrder(): Uint32Array {
-    return this.scoreSharding && this.keptSet ? leftOutOf(this.keptSet, this.sampleCount) : new Uint32Array(0)
+  /** Samples that a rank is to score. */
+  scoreCount(rank: number): number {
+    if (!this.isScored || !this.keptSet) return 0
+    return leftOutCount(this.keptSet, this.sampleCount, rank, this.sharding.worldSize)
   }
 
   /** Whether a sample of the plan is trained on, and not only scored. */
@@ -146,10 +140,10 @@ export class Plan {
   }
 
   #findNotKept(indices: Uint32Array): number {
-    const { keptSet, sampleCount, scoreSharding } = this
+    const { keptSet, sampleCount, isScored } = this
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
-      if (index >= sampleCount || (!scoreSharding && keptSet?.has(index) === false)) return i
+      if (index >= sampleCount || (!isScored && keptSet?.has(index) === false)) return i
     }
     return -1
   }
@@ -187,18 +181,14 @@ export function planArrays(order: Uint32Array, shared: Omit<PlanInput, 'seed' | 
 
 /** The ranks that train on a sample or score it. */
 function allOwners(order: Uint32Array, shared: Omit<PlanInput, 'seed' | 'epoch'>): Uint16Array {
-  const { keptSet, sampleCount, sharding } = shared
+  const { keptSet, sampleCount, sharding, isScored } = shared
   const owners = ownersOf(order, sampleCount, sharding)
-  const scoreSharding = scoreShardingOf(shared)
-  if (scoreSharding && keptSet) addOwners(owners, leftOutOf(keptSet, sampleCount), scoreSharding)
+  if (!isScored || !keptSet) return owners
+  let leftOut = 0
+  for (let index = 0; index < sampleCount; index++) {
+    if (!keptSet.has(index)) owners[index] = 1 + (leftOut++ % sharding.worldSize)
+  }
   return owners
-}
-
-/** How what is left out is shared out to be scored: so that nothing is left out again, and not at all where a rank would have none. */
-function scoreShardingOf({ keptSet, sampleCount, sharding, isScored }: Omit<PlanInput, 'seed' | 'epoch'>) {
-  const { worldSize } = sharding
-  if (!isScored || !keptSet || sampleCount - keptSet.count < worldSize) return undefined
-  return { worldSize, shardMode: 'pad', positionMultiple: 1 } as const
 }
 
 /** The weights of a kept set in the order in which it is trained on. */

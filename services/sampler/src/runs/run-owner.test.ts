@@ -1,6 +1,5 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { Sharding } from '../core/plans/sharding.js'
 import { rankPositions } from '../core/plans/testing/rank-positions.js'
 import { isChoice, makePlan } from './make-plan.js'
 import type { Plan } from './plan.js'
@@ -11,6 +10,7 @@ import { RunOwner } from './run-owner.js'
 import { type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
 import { inlinePlanner, leaseOf, ownerParts, plannerAfter } from './testing/owner-parts.js'
 import { requestedSpec } from './testing/requested-spec.js'
+import { scorePositions } from './testing/score-positions.js'
 
 const never = new AbortController().signal
 
@@ -354,13 +354,13 @@ describe('RunOwner', () => {
       await expect(owner.planScoring(request(0))).rejects.toThrow('epoch is 0, but no epoch is planned yet')
       // Warm-up, selected, reused before a selection, selected, the last one.
       const counts = []
-      for (let epoch = 0; epoch < 5; epoch++) counts.push((await ask(owner, epoch)).scoreCount)
+      for (let epoch = 0; epoch < 5; epoch++) counts.push((await ask(owner, epoch)).scoreCount(0))
       expect(counts).toEqual([0, 0, 10, 0, 0])
 
       const other = ownerOf(scored)
       for (const epoch of [0, 1, 2]) await ask(other.owner, epoch)
       const plan = await other.owner.planScoring(request(2))
-      const leftOut = plan.scoreOrder()
+      const leftOut = scorePositions(plan)
       expect([...leftOut, ...plan.order].sort((a, b) => a - b)).toEqual([...Array(20).keys()])
       await other.owner.report(report(2, 0, 1, plan.order))
       expect(await other.owner.report(report(2, 0, 2, leftOut, 7))).toMatchObject({ observations: 10 })
@@ -377,17 +377,17 @@ describe('RunOwner', () => {
         [0, 1, 2].map((rank) => owner.planEpoch(request(epoch, { rank, worldSize: 3 }), forever, never))
       await Promise.all(all(0))
       const [plan] = (await Promise.all(all(1))) as [Plan]
-      expect(plan.scoreCount).toBe(4)
-      const parts = [0, 1, 2].map((rank) =>
-        rankPositions(plan.scoreOrder(), rank, plan.scoreSharding as Sharding, 0, 4),
-      )
+      const parts = [0, 1, 2].map((rank) => scorePositions(plan, rank))
+      expect(parts.map(({ length }) => length)).toEqual([4, 3, 3])
       expect(new Set(parts.flatMap((part) => [...part])).size).toBe(10)
       await owner.report(report(1, 1, 1, parts[1] as Uint32Array))
       await expect(owner.report(report(1, 2, 1, parts[1] as Uint32Array))).rejects.toThrow('not in the plan of rank 2')
       await expect(owner.planScoring(request(1, { worldSize: 2 }))).rejects.toThrow('was planned for 3 ranks')
       await expect(owner.planScoring(request(0, { worldSize: 3 }))).rejects.toThrow('the planned epoch is 1')
       const late = request(1, { worldSize: 3, startPosition: 5 })
-      await expect(owner.planScoring(late)).rejects.toThrow('a rank has 4 samples to score')
+      await expect(owner.planScoring(late)).rejects.toThrow('rank 0 has 4 samples to score')
+      await owner.finish()
+      await expect(owner.planScoring(request(1, { worldSize: 3 }))).rejects.toThrow('is finished')
     })
 
     it('makes the next plan ahead only when that is scored, too', async () => {
@@ -395,7 +395,7 @@ describe('RunOwner', () => {
       const plan = [await ask(owner, 0), await owner.report(report(0, 0, 1, everyone)), await ask(owner, 1)][2] as Plan
       await owner.report(report(1, 0, 1, plan.order))
       expect(made).toEqual(['0 for 1', '1 for 1, chosen'])
-      await owner.report(report(1, 0, 2, plan.scoreOrder()))
+      await owner.report(report(1, 0, 2, scorePositions(plan)))
       expect(made).toEqual(['0 for 1', '1 for 1, chosen', '2 for 1, chosen'])
     })
   })

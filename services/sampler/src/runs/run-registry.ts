@@ -1,8 +1,9 @@
+import type { StaticScoreSettings } from '../core/policies/static-score.js'
 import { checkSameSpec } from './check-same-spec.js'
 import { ExportReader } from './export/read-export.js'
 import { ImageError } from './image/image-error.js'
 import { imageOf } from './image/write-image.js'
-import { ImportedScores, importSettings } from './imported-scores.js'
+import { ImportedScores, importBytes, importSettings } from './imported-scores.js'
 import { MemoryBudget, readingBytes, runBytes, sizeOf } from './memory-budget.js'
 import type { RunLease, RunStore } from './ports.js'
 import { RegisteredRun, type RegisteredRunParts } from './registered-run.js'
@@ -76,13 +77,21 @@ export class RunRegistry {
         return existing
       }
       const { store, owner } = this.#parts
-      const scores = await this.#importScores(spec)
-      return this.#add(runId, spec, async () => {
-        const run = allocate({ runId, spec, time: owner.clock() }, scores)
-        const lease = await store.create(runId, [{ image: imageOf(run), epochStart: 0 }])
-        owner.listener.created(run)
-        return { run, lease }
-      })
+      const bytes = importSettings(spec) ? importBytes(spec.sampleCount) : 0
+      checkSampleCount(sizeOf(spec), this.#limits)
+      checkRunCount(this.#runs.size + this.#adding, this.#limits)
+      await this.#parts.budget.take(runId, bytes)
+      try {
+        const scores = await this.#importScores(spec)
+        return await this.#add(runId, spec, async () => {
+          const run = allocate({ runId, spec, time: owner.clock() }, scores)
+          const lease = await store.create(runId, [{ image: imageOf(run), epochStart: 0 }])
+          owner.listener.created(run)
+          return { run, lease }
+        })
+      } finally {
+        this.#parts.budget.give(bytes)
+      }
     })
   }
 
@@ -282,14 +291,14 @@ export class RunRegistry {
   async #importScores(spec: RunSpec): Promise<ImportedScores | undefined> {
     const settings = importSettings(spec)
     if (!settings) return undefined
-    checkSampleCount(sizeOf(spec), this.#limits)
-    const scores = new ImportedScores(spec, settings)
+    const scores = startImport(spec, settings)
     for (const [i, runId] of settings.scoresFrom.entries()) {
       const field = `spec.static_score.scores_from[${i}]`
       if (!this.#runs.has(runId)) throw invalidField(field, `${field} is "${runId}", but there is no such run`)
+      scores.check(i, await this.read(runId))
       const reading = await this.statistics(runId)
       try {
-        scores.add(i, reading)
+        await scores.add(reading)
       } finally {
         reading.release()
       }
@@ -325,11 +334,19 @@ function runExists(runId: string, isComing = false): RunError {
 }
 
 function allocate(created: RunCreated, scores: ImportedScores | undefined): Run {
+  return orOutOfMemory(created.spec, () => scores?.start(created) ?? new Run(created))
+}
+
+function startImport(spec: RunSpec, settings: StaticScoreSettings): ImportedScores {
+  return orOutOfMemory(spec, () => new ImportedScores(spec, settings))
+}
+
+function orOutOfMemory<T>({ sampleCount }: RunSpec, make: () => T): T {
   try {
-    return scores?.start(created) ?? new Run(created)
+    return make()
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    const message = `sample_count ${created.spec.sampleCount} does not fit into the sampler's memory now; delete runs or give it more`
+    const message = `sample_count ${sampleCount} does not fit into the sampler's memory now; delete runs or give it more`
     throw new RunError('OUT_OF_MEMORY', 'spec.sample_count', message)
   }
 }

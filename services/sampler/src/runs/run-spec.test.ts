@@ -5,6 +5,10 @@ import { requestedSpec } from './testing/requested-spec.js'
 
 const requested = requestedSpec({ sampleCount: 100 })
 
+const repb = { name: 'repb', settings: {} } as const
+const observing = (observeEpochs: number) => ({ name: 'static_score', settings: { observeEpochs } }) as const
+const scoresFrom = (...runs: string[]) => ({ name: 'static_score', settings: { scoresFrom: runs } }) as const
+
 function violations(given: Partial<RequestedRunSpec>): Record<string, string> {
   try {
     resolveRunSpec({ ...requested, ...given })
@@ -80,8 +84,37 @@ describe('resolveRunSpec', () => {
       },
       'above 4',
     ],
+    ['spec.metrics[0]', { policy: repb, pruneRate: 0, metrics: ['repb_above'] }, 'which the policy has for itself'],
+    ['spec.prune_rate', { policy: repb }, '0.5, but policy repb leaves out'],
+    ['spec.prune_rate', { policy: { name: 'info_batch', settings: { r: 0.4 } } }, 'at most 0.4'],
+    ['spec.warmup_epochs', { policy: observing(4), warmupEpochs: 3 }, 'observes 4 epochs; leave it unset'],
+    ['spec.warmup_epochs', { policy: observing(4), totalEpochs: 3 }, 'lower observe_epochs'],
+    ['spec.static_score.observe_epochs', { policy: observing(1.5) }, 'a whole number'],
+    ['spec.static_score.scores_from[1]', { policy: scoresFrom('a', '/b') }, '"/b", which cannot be the name of a run'],
+    ['spec.static_score.scores_from[1]', { policy: scoresFrom('a', 'a') }, 'give each run once'],
+    ['spec.static_score.scores_from', { policy: scoresFrom(...'a'.repeat(65)) }, '65 runs'],
+    ['spec.seta.groups', { policy: { name: 'seta', settings: { groups: 2.5 } }, pruneRate: 0 }, '2.5'],
+    ['spec.weight_cap', { weightCap: 3 }, 'has no weights'],
+    ['spec.weight_cap', { weights: 'on', weightCap: 0.9 }, 'at least 1'],
+    ['spec.batch_loss_momentum', { batchLossMomentum: 0.5 }, 'is LOSS'],
+    ['spec.batch_loss_momentum', { scoreSource: 'batch_loss', batchLossMomentum: 1 }, 'below 1'],
   ])('refuses a bad %s: %j', (field, given, text) => {
     expect(violations(given)[field]).toContain(text)
+  })
+
+  it("takes a policy's own defaults where a setting is not given, and the given one where it is", () => {
+    const asked = { ...requested, tailEpochs: undefined, totalEpochs: 40 }
+    const infoBatch = { name: 'info_batch', settings: {} } as const
+    const { policy: _, ...settings } = resolveRunSpec({ ...asked, policy: infoBatch })
+    expect(settings).toMatchObject({ selectionPeriod: 1, tailEpochs: 5, weights: 'on', scoreLeftOut: false })
+    const given = { selectionPeriod: 3, tailEpochs: 0, weights: 'off', scoreLeftOut: true } as const
+    expect(resolveRunSpec({ ...asked, ...given, policy: infoBatch })).toMatchObject(given)
+    const kakurenbo = { name: 'kakurenbo', settings: {} } as const
+    expect(resolveRunSpec({ ...asked, policy: kakurenbo, metrics: ['confidence'] })).toMatchObject({
+      metrics: ['confidence', 'correct'],
+      scoreLeftOut: true,
+    })
+    expect(resolveRunSpec({ ...asked, policy: observing(7) })).toMatchObject({ warmupEpochs: 7, metrics: ['correct'] })
   })
 
   it('leads no one astray: without samples it does not say what a prune rate keeps of them', () => {

@@ -13,6 +13,7 @@ import {
 } from '../core/policies/registry.js'
 import { keptCount } from '../core/share.js'
 import { invalidFields } from './run-error.js'
+import { isRunId } from './run-id.js'
 
 /** What a run does with a loss that is NaN or infinite: count it, or refuse its report. */
 export type NonFiniteMode = 'ignore' | 'reject'
@@ -150,14 +151,19 @@ function checkSchedule({ pruneRateSchedule, sampleCount, totalEpochs }: Requeste
   })
 }
 
-function checkFullEpochs(totalEpochs: number | undefined, warmupEpochs: number, tailEpochs: number): FieldViolation[] {
+function checkFullEpochs(
+  totalEpochs: number | undefined,
+  warmupEpochs: number,
+  tailEpochs: number,
+  observed: number,
+): FieldViolation[] {
   const field = tailEpochs > 0 ? 'spec.tail_epochs' : 'spec.warmup_epochs'
   if (totalEpochs === undefined) {
     if (tailEpochs === 0) return []
     return [{ field, description: `${field} is ${tailEpochs} but spec.total_epochs is not set; set it` }]
   }
   if (totalEpochs === 0 || warmupEpochs + tailEpochs <= totalEpochs) return []
-  const description = `spec.warmup_epochs ${warmupEpochs} and spec.tail_epochs ${tailEpochs} exceed spec.total_epochs ${totalEpochs}; lower them`
+  const description = `spec.warmup_epochs ${warmupEpochs} and spec.tail_epochs ${tailEpochs} exceed spec.total_epochs ${totalEpochs}; lower ${observed > 0 ? 'observe_epochs or spec.tail_epochs' : 'them'}`
   return [{ field, description }]
 }
 
@@ -172,12 +178,24 @@ function checkRates(choice: PolicyChoice, { pruneRate, pruneRateSchedule }: Requ
   })
 }
 
+function checkScoresFrom(choice: PolicyChoice): FieldViolation[] {
+  if (choice.name !== 'static_score') return []
+  const wrong = choice.scoresFrom.findIndex((runId) => !isRunId(runId))
+  if (wrong < 0) return []
+  const field = `spec.static_score.scores_from[${wrong}]`
+  const shown = JSON.stringify(choice.scoresFrom[wrong]?.slice(0, 100))
+  return [{ field, description: `${field} is ${shown}, which cannot be the name of a run` }]
+}
+
 function checkWarmup(choice: PolicyChoice, warmupEpochs: number): FieldViolation[] {
   const least = leastWarmupEpochs(choice)
   if (warmupEpochs >= least) return []
   const field = 'spec.warmup_epochs'
   return [
-    { field, description: `${field} is ${warmupEpochs}, but policy ${choice.name} observes ${least}; leave it unset` },
+    {
+      field,
+      description: `${field} is ${warmupEpochs}, but policy ${choice.name} observes ${least} epochs; leave it unset, or lower observe_epochs`,
+    },
   ]
 }
 
@@ -229,10 +247,11 @@ export function resolveRunSpec(requested: RequestedRunSpec): RunSpec {
     ...checkSchedule(requested),
     ...checkRange('spec.total_epochs', totalEpochs ?? 1, 1, MAX_U32),
     ...checkRange('spec.selection_period', settings.selectionPeriod, 1, MAX_U32),
-    ...checkFullEpochs(totalEpochs, settings.warmupEpochs, settings.tailEpochs),
+    ...checkFullEpochs(totalEpochs, settings.warmupEpochs, settings.tailEpochs, leastWarmupEpochs(choice)),
     ...checkRange('spec.position_multiple', settings.positionMultiple, 1, MAX_POSITION_MULTIPLE),
     ...checkRates(choice, requested),
     ...checkWarmup(choice, settings.warmupEpochs),
+    ...checkScoresFrom(choice),
     ...checkMetrics(settings.metrics, ownColumns(choice)?.names ?? []),
     ...checkWeights(settings.weights, requested.weightCap),
     ...checkBatchLoss(requested),

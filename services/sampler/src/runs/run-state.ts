@@ -13,7 +13,7 @@ export interface HeldSelection extends SelectionSummary {
 }
 
 /** Most selections that a run remembers, its last ones. */
-export const MAX_SELECTIONS = 1024
+export const MAX_SELECTIONS = 256
 
 /** What a run knows of itself beside its settings and its arrays. */
 export interface RunState {

@@ -218,7 +218,7 @@ export class Run {
 
   #applyLosses({ epoch, rank, sequence, indices, losses, metrics }: LossesReported): void {
     const progress = this.#progress
-    const isTrained = this.#plan?.scoreSharding && ((index: number) => this.#plan?.isTrained(index) ?? true)
+    const isTrained = this.#plan?.isScored ? (index: number) => this.#plan?.isTrained(index) ?? true : undefined
     const counts = this.statistics.observeReport(indices, losses, metrics, { epoch, isTrained })
     progress.scored += counts.scored
     progress.observations += counts.observations

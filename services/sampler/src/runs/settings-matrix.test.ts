@@ -9,6 +9,7 @@ import { RunOwner } from './run-owner.js'
 import { columnNames, type RequestedRunSpec, resolveRunSpec } from './run-spec.js'
 import { leaseOf, ownerParts } from './testing/owner-parts.js'
 import { requestedSpec } from './testing/requested-spec.js'
+import { scorePositions } from './testing/score-positions.js'
 import { trainEpoch } from './testing/trained-run.js'
 
 /** The settings that are no policy's own, with every policy. */
@@ -73,7 +74,7 @@ async function restored(run: Run): Promise<Run> {
 const shown = ({ plan, saving, progress, selections }: Run) => ({
   order: [...(plan?.order ?? [])],
   weights: plan?.weights && [...plan.weights],
-  scored: [...(plan?.scoreOrder() ?? [])],
+  scored: plan && [0, 1].map((rank) => scorePositions(plan, rank)),
   factor: plan?.learningRateFactor,
   saving,
   progress,
@@ -99,7 +100,7 @@ describe.each(Object.keys(policies) as PolicyName[])('%s', (name) => {
       if (!plan) throw new Error('no plan')
       const isAll = reason === 'warmup' || reason === 'tail'
       expect(plan.reason).toBe(reason)
-      if (isAll) expect([plan.keptCount, plan.weights, plan.scoreCount]).toEqual([SAMPLES, undefined, 0])
+      if (isAll) expect([plan.keptCount, plan.weights, plan.scoreCount(0)]).toEqual([SAMPLES, undefined, 0])
       else if (countIsOwn(spec.policy, pruneRate)) expect(plan.keptCount).toBeGreaterThan(1)
       else expect(plan.keptCount).toBe(keptCount)
       expect(new Set(plan.order).size).toBe(plan.keptCount)
@@ -110,8 +111,8 @@ describe.each(Object.keys(policies) as PolicyName[])('%s', (name) => {
 
       const isSelectedNext = epoch + 1 < EPOCHS && ruleOfEpoch(spec, epoch + 1).reason === 'selected'
       const leftOut = SAMPLES - plan.keptCount
-      const toScore = !isAll && spec.scoreLeftOut && isSelectedNext && leftOut >= 2 ? leftOut : 0
-      expect(plan.scoreOrder()).toHaveLength(toScore)
+      const toScore = !isAll && spec.scoreLeftOut && isSelectedNext ? leftOut : 0
+      expect(plan.scoreCount(0) + plan.scoreCount(1)).toBe(toScore)
 
       planned += plan.keptCount
       expect(run.saving).toBeCloseTo(1 - planned / ((epoch + 1) * SAMPLES), 12)

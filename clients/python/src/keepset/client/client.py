@@ -220,7 +220,7 @@ class Client:
         return read_statistics(self._connection, run_id)
 
     def selections(self, run_id: str) -> list[Selection]:
-        """What came of each selection of a run, in their order; of its last 1024. A connection that breaks in between
+        """What came of each selection of a run, in their order; of its last 256. A connection that breaks in between
         throws UnavailableError: call again."""
         return read_selections(self._connection, run_id)
 

@@ -45,16 +45,11 @@ export function copyRankPositions<T extends Uint32Array | Float32Array>(
 
 /** Per sample: rank + 1 of the rank that has it as its own, 0 for none. */
 export function ownersOf(order: Uint32Array, sampleCount: number, sharding: Sharding): Uint16Array {
-  const owners = new Uint16Array(sampleCount)
-  addOwners(owners, order, sharding)
-  return owners
-}
-
-/** Notes in `owners` the ranks that have the samples of one more order. */
-export function addOwners(owners: Uint16Array, order: Uint32Array, sharding: Sharding): void {
   const { worldSize } = sharding
+  const owners = new Uint16Array(sampleCount)
   for (let rank = 0; rank < worldSize; rank++) {
     const end = rank + ownCount(order.length, rank, sharding) * worldSize
     for (let i = rank; i < end; i += worldSize) owners[order[i] as number] = rank + 1
   }
+  return owners
 }

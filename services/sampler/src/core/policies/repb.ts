@@ -65,7 +65,7 @@ export const repb: Policy<RepbSettings> = {
       const isKept = isNew || above[index] === epoch || coins.next() < heads
       if (!isKept) continue
       indices[kept] = index
-      weights[kept++] = isNew ? 1 : Math.max(1, epoch / trained)
+      weights[kept++] = isNew ? 1 : Math.max(1, epoch / Math.max(1, trained))
     }
     addOrEverything(builder, indices.subarray(0, kept), weights.subarray(0, kept))
   },

@@ -1,4 +1,4 @@
-import { checkRange, type FieldViolation } from '../field-violation.js'
+import { checkInteger, type FieldViolation } from '../field-violation.js'
 import { choose } from '../random/choose.js'
 import { purpose, RandomStream } from '../random/random-stream.js'
 import { addOrEverything } from '../selection/add-or-everything.js'
@@ -73,7 +73,7 @@ export const seta: Policy<SetaSettings> = {
   defaults: { dropRate: 0.1, groups: 5, window: 0.9 },
   check: (settings) => [
     ...checkDropRate(settings),
-    ...checkRange('groups', settings.groups, 2, 1000),
+    ...checkInteger('groups', settings.groups, 2, 1000),
     ...checkWindow(settings),
   ],
   countIsOwn: () => true,

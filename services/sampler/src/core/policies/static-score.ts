@@ -1,4 +1,4 @@
-import { checkRange, type FieldViolation } from '../field-violation.js'
+import { checkInteger, type FieldViolation } from '../field-violation.js'
 import { purpose } from '../random/random-stream.js'
 import type { OwnColumns } from '../statistics/own-columns.js'
 import { noSettings, type Policy } from './policy.js'
@@ -74,7 +74,7 @@ const ownColumns = ({ metric, names, observe }: Score, observeEpochs: number): O
 export const IMPORTED_SCORE = 'imported_score'
 
 /** A column that is there from the start, and never changes. */
-const importedColumns: OwnColumns = { names: [IMPORTED_SCORE], observe: () => {} }
+const importedColumns: OwnColumns = { names: [IMPORTED_SCORE] }
 
 const MAX_RUNS = 64
 
@@ -119,7 +119,7 @@ export const staticScore: Policy<StaticScoreSettings> = {
   ...noSettings,
   defaults: { metric: 'forgetting', observeEpochs: 20, scoresFrom: [] },
   check: ({ observeEpochs, scoresFrom }) => [
-    ...checkRange('observe_epochs', observeEpochs, 1, 0xffff),
+    ...checkInteger('observe_epochs', observeEpochs, 1, 0xffff),
     ...checkScoresFrom(scoresFrom),
   ],
   metrics: ({ metric, scoresFrom }) => (scoresFrom.length > 0 ? [] : [scores[metric].metric]),

@@ -31,6 +31,6 @@ export interface OwnColumns {
   readonly names: readonly string[]
   /** A number for all samples of a report, made before any of them is taken in. */
   ofReport?(columns: readonly Float32Array[], report: ObservedReport): number
-  /** Changes the sample's values. */
-  observe(columns: readonly Float32Array[], sample: ObservedSample): void
+  /** Changes the sample's values. Absent: they stay what they were at the start. */
+  observe?(columns: readonly Float32Array[], sample: ObservedSample): void
 }

@@ -145,7 +145,7 @@ export class SampleStatistics implements StatisticsColumns {
     metrics: readonly MetricValues[] = [],
     context: ReportContext = { epoch: 0 },
   ): ObservedCounts {
-    const isPlain = metrics.length === 0 && !this.#rules.own && !this.#batchLoss && !context.isTrained
+    const isPlain = metrics.length === 0 && !this.#rules.own?.observe && !this.#batchLoss && !context.isTrained
     const counts =
       this.#kernel && isPlain
         ? this.#observeByKernel(indices, losses)
@@ -210,7 +210,7 @@ export class SampleStatistics implements StatisticsColumns {
     context: ReportContext,
   ): ObservedCounts {
     const { observed } = this
-    const own = this.#rules.own && this.#ownRule(this.#rules.own, indices, losses, metrics, context)
+    const own = this.#rules.own?.observe && this.#ownRule(this.#rules.own, indices, losses, metrics, context)
     const counts = { observations: 0, nonFinite: 0, repeats: 0, scored: 0 }
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
@@ -253,7 +253,7 @@ export class SampleStatistics implements StatisticsColumns {
     const valuesOf = new Map(metrics.map(({ metric, values }) => [names[metric], values]))
     return (i, previousLoss) => {
       const index = indices[i] as number
-      own.observe(columns, {
+      own.observe?.(columns, {
         index,
         loss: this.lastLoss[index] as number,
         previousLoss,

@@ -29,6 +29,14 @@ export class Fields {
     throw refused(name, value, 'a list')
   }
 
+  /** Whole numbers, at most so many. */
+  counts(name: string, maxLength: number): readonly number[] {
+    const value = this.list(name)
+    const isCount = (each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0
+    if (value.length <= maxLength && value.every(isCount)) return value as number[]
+    throw refused(name, value, `at most ${maxLength} whole numbers`)
+  }
+
   count(name: string, max: number, min = 0): number {
     const value = this.#values.get(name)
     if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number

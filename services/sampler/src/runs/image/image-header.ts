@@ -53,6 +53,7 @@ export function decodeHeader(text: string): ImageHeader {
     keptCount: header.count('keptCount', spec.sampleCount),
   }
   checkTogether(decoded)
+  checkSelections(decoded)
   return decoded
 }
 
@@ -99,24 +100,29 @@ function decodeSelections(list: readonly unknown[]): HeldSelection[] {
     throw new ImageError(`it has ${list.length} selections, more than ${MAX_SELECTIONS}`)
   return list.map((value, i) => {
     const fields = Fields.of(`selections[${i}]`, value)
-    const samples = (name: string) => fields.u32(name)
-    const timesKept = fields.list('timesKept')
-    if (
-      timesKept.length > MAX_BINS ||
-      !timesKept.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
-    ) {
-      throw new ImageError(`selections[${i}].timesKept is no list of at most ${MAX_BINS} counts`)
-    }
     return {
       epoch: fields.count('epoch', MAX_STEPS),
-      keptCount: samples('keptCount'),
-      alwaysCount: samples('alwaysCount'),
-      neverCount: samples('neverCount'),
+      keptCount: fields.u32('keptCount'),
+      alwaysCount: fields.u32('alwaysCount'),
+      neverCount: fields.u32('neverCount'),
       overlap: fields.optionalNumber('overlap'),
-      timesKept: timesKept as number[],
+      timesKept: fields.counts('timesKept', MAX_BINS),
       binWidth: fields.u32('binWidth', 1),
     }
   })
+}
+
+/** Throws unless these selections can be those of the run. */
+function checkSelections({ state, spec }: ImageHeader): void {
+  const { selections: held, progress } = state
+  const isRising = held.every(({ epoch }, i) => epoch > (held[i - 1]?.epoch ?? -1) && epoch < progress.epochsPlanned)
+  const isOfAll = held.every(({ timesKept, alwaysCount, neverCount, keptCount, overlap = 0 }) => {
+    const all = timesKept.reduce((sum, count) => sum + count, 0)
+    const isShare = overlap >= 0 && overlap <= 1
+    return all === spec.sampleCount && alwaysCount + neverCount <= all && keptCount <= all && isShare
+  })
+  if (held.length === Math.min(progress.selections, MAX_SELECTIONS) && isRising && isOfAll) return
+  throw new ImageError(`its ${held.length} selections are not those of the run: that does not fit together`)
 }
 
 /** Throws unless the header is one that a run with these settings can come to. */

@@ -168,6 +168,27 @@ describe('the image of a run', () => {
     await expect(read(bytes)).rejects.toThrow('a metric of a sample from 0 on is infinite')
   })
 
+  it.each([
+    [{ epoch: 9 }, 'that does not fit together'],
+    [{ overlap: -1e300 }, 'that does not fit together'],
+    [{ alwaysCount: 4e9 }, 'that does not fit together'],
+    [{ timesKept: [1, 2] }, 'that does not fit together'],
+    [{ timesKept: [2 ** 53 - 1, -1] }, 'it must be at most 64 whole numbers'],
+    [{ timesKept: new Array(65).fill(0) }, 'it must be at most 64 whole numbers'],
+    [undefined, 'its 0 selections are not those of the run'],
+  ])('is refused where what came of its selections cannot be: %j', async (change, problem) => {
+    const bytes = imageBytes((await trained()).run)
+    const length = bytes.readUInt32LE(12)
+    const header = JSON.parse(bytes.subarray(16, 16 + length).toString())
+    const { selections } = header.state
+    expect(selections.length).toBeGreaterThan(0)
+    header.state.selections = change ? [{ ...selections[0], ...change }, ...selections.slice(1)] : []
+    const changed = Buffer.from(JSON.stringify(header))
+    const start = Buffer.concat([bytes.subarray(0, 12), Buffer.alloc(4)])
+    start.writeUInt32LE(changed.length, 12)
+    await expect(read(Buffer.concat([start, changed, bytes.subarray(16 + length)]))).rejects.toThrow(problem)
+  })
+
   it('of a newer version is refused with both versions', async () => {
     const bytes = imageBytes((await trained()).run)
     bytes.writeUInt32LE(7, 8)

@@ -69,8 +69,9 @@ function greatestOf(values: Uint16Array): number {
 async function readWeights(reader: ByteReader, { spec, keptCount }: ImageHeader): Promise<Float32Array | undefined> {
   if (spec.weights === 'off' || keptCount === 0) return undefined
   const weights = new Float32Array((await reader.read(4 * keptCount)).buffer)
-  if (weights.every((weight) => weight > 0 && weight < Infinity)) return weights
-  throw new ImageError(`byte ${reader.position}: a weight is not above 0 and finite`)
+  const { weightCap = Number.MAX_VALUE } = spec
+  if (weights.every((weight) => weight > 0 && weight <= Math.fround(weightCap))) return weights
+  throw new ImageError(`byte ${reader.position}: a weight is not above 0, finite and at most the cap`)
 }
 
 function asSet(bits: Uint8Array, count: number, sampleCount: number, weights: Float32Array | undefined): KeptSet {

@@ -1,6 +1,7 @@
-import { positionCount, type Sharding } from '../../core/plans/sharding.js'
+import { positionCount } from '../../core/plans/sharding.js'
 import { rankPositions } from '../../core/plans/testing/rank-positions.js'
 import type { RunOwner } from '../run-owner.js'
+import { scorePositions } from './score-positions.js'
 
 /** A loss that depends on sample and epoch alone, with ties and now and then one that is not finite. */
 const lossOf = (index: number, epoch: number) =>
@@ -36,10 +37,11 @@ export async function trainEpoch(
   )
   if (!plan) throw new Error('no rank asked')
   const { spec } = owner.run
+  const positions = positionCount(plan.keptCount, plan.sharding)
   for (const rank of ranks) {
     const batches = [
-      ...batchesOf(plan.order, rank, plan.sharding, batchSize),
-      ...(plan.scoreSharding ? batchesOf(plan.scoreOrder(), rank, plan.scoreSharding, batchSize) : []),
+      ...batchesOf(rankPositions(plan.order, rank, plan.sharding, 0, positions), batchSize),
+      ...batchesOf(scorePositions(plan, rank), batchSize),
     ]
     for (const [i, indices] of batches.slice(0, reports).entries()) {
       const sequence = i + 1
@@ -56,9 +58,8 @@ export async function trainEpoch(
   return plan.digest.toString('hex')
 }
 
-function batchesOf(order: Uint32Array, rank: number, sharding: Sharding, batchSize: number): Uint32Array[] {
-  const positions = positionCount(order.length, sharding)
-  return Array.from({ length: Math.ceil(positions / batchSize) }, (_, i) =>
-    rankPositions(order, rank, sharding, i * batchSize, Math.min((i + 1) * batchSize, positions)),
+function batchesOf(positions: Uint32Array, batchSize: number): Uint32Array[] {
+  return Array.from({ length: Math.ceil(positions.length / batchSize) }, (_, i) =>
+    positions.slice(i * batchSize, (i + 1) * batchSize),
   )
 }

@@ -9,11 +9,14 @@ export interface MemoryStoreSettings {
   readonly epochStarts: number
 }
 
-/** Bytes of a sample in an image, with its share of the header; of an observation in a report; of a further column in either; of a weight. */
+/** Bytes of a sample in an image; of an observation in a report; of a further column in either; of a weight. */
 const IMAGE_BYTES = 16.2
 const OBSERVATION_BYTES = 8
 const COLUMN_BYTES = 4
 const WEIGHT_BYTES = 4
+
+/** Of an image: what it has of the selections, most of all. */
+const HEADER_BYTES = 0x20000
 
 /** Keeps the records in the memory of the process: they are gone with it, but a run can leave the registry and come back. */
 export class MemoryStore implements RunStore {
@@ -38,7 +41,8 @@ export class MemoryStore implements RunStore {
     const columnBytes = columnCount * COLUMN_BYTES
     const weightBytes = hasWeights ? WEIGHT_BYTES : 0
     const imageBytes = IMAGE_BYTES + columnBytes + weightBytes
-    return Math.ceil(sampleCount * (images * imageBytes + OBSERVATION_BYTES + columnBytes + weightBytes))
+    const bytes = sampleCount * (images * imageBytes + OBSERVATION_BYTES + columnBytes + weightBytes)
+    return images * HEADER_BYTES + Math.ceil(bytes)
   }
 
   async list(): Promise<string[]> {
