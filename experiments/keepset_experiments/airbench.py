@@ -1,4 +1,4 @@
-"""The network of K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv 2404.00498): its 96 % variant."""
+"""A network after airbench96: K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv 2404.00498)."""
 
 from __future__ import annotations
 

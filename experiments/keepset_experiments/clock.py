@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
+def _no_wait() -> None:
+    """A processor has done what it was given."""
+
+
 @dataclass
 class Clock:
-    """Seconds of the training, without those of the tests, and of them those of its parts."""
+    """Seconds of the training, without those of the tests, and of them those of its parts.
 
+    A GPU computes on its own: the part that waits for it first would have the time of all that it was given before.
+    """
+
+    settle: Callable[[], None] = _no_wait
+    """Waits until the device has done what it was given."""
     total: float = 0.0
     cpu: float = 0.0
     """On processors, of this process."""
@@ -24,6 +33,7 @@ class Clock:
 
     def stop(self) -> None:
         """Before a test."""
+        self.settle()
         self.total += time.perf_counter() - self._begin
         self.cpu += time.process_time() - self._begin_cpu
 
@@ -33,14 +43,23 @@ class Clock:
 
     @contextmanager
     def in_sampler(self) -> Generator[None]:
-        """Around calls of the sampler."""
+        """Around calls of the sampler that wait for no device, such as those of each batch."""
         begin = time.perf_counter()
         yield
         self.sampler += time.perf_counter() - begin
 
     @contextmanager
+    def in_settled_sampler(self) -> Generator[None]:
+        """Around calls of the sampler that wait for losses, which the device may have to compute yet."""
+        self.settle()
+        with self.in_sampler():
+            yield
+
+    @contextmanager
     def in_scoring(self) -> Generator[None]:
         """Around the forward passes over what was left out."""
+        self.settle()
         begin = time.perf_counter()
         yield
+        self.settle()
         self.scoring += time.perf_counter() - begin

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .method import base_of, takes_rate
-from .results import Result
+from .results import Result, machine_of
+
+SAMPLER_CPU = "sampler_cpu_seconds"
+"""Not in the first results, nor in those of a reference."""
 
 BySeed = dict[int, Result]
 Arms = dict[tuple[str, float], BySeed]
@@ -43,9 +46,9 @@ class Row:
     steps: float
     saving: float
     time_ratio: float | None
-    """Seconds, of those of `full` on the same hardware, with any seed; the sampler's included."""
+    """Seconds, of those of `full` on the same hardware with as many threads, with any seed; the sampler's included."""
     cpu_ratio: float | None
-    """The same of the seconds on processors, of the trainer's process and of the sampler's."""
+    """The same of the seconds on processors, of the trainer's process and, where both have them, of the sampler's."""
     sampler_share: float
     """Of the seconds, those in calls of the sampler."""
     scoring_share: float
@@ -62,11 +65,6 @@ def rows_of(results: Iterable[Result]) -> list[Row]:
         arms[result["method"], rate][result["seed"]] = result
     rows = [_row(method, rate, arms) for method, rate in [*arms]]
     return sorted(rows, key=lambda row: (row.prune_rate, -row.accuracy))
-
-
-def cpu_seconds(result: Result) -> float:
-    """Seconds on processors, of the trainer's process and, where it was measured, of the sampler's."""
-    return result["cpu_seconds"] + result.get("sampler_cpu_seconds", 0.0)
 
 
 def _row(method: str, rate: float, arms: Arms) -> Row:
@@ -87,8 +85,8 @@ def _row(method: str, rate: float, arms: Arms) -> Row:
         to_base=None if method == base_of(method) else _difference(own, base),
         steps=statistics.mean(result["steps"] for result in own.values()),
         saving=statistics.mean(result["saving"] for result in own.values()),
-        time_ratio=_ratio(lambda result: result["seconds"], own, full),
-        cpu_ratio=_ratio(cpu_seconds, own, full),
+        time_ratio=_ratio(_time_ratio, own, full),
+        cpu_ratio=_ratio(_cpu_ratio, own, full),
         sampler_share=_share("sampler_seconds", own),
         scoring_share=_share("scoring_seconds", own),
         sometimes=statistics.mean(sometimes) if sometimes else None,
@@ -106,14 +104,27 @@ def _difference(own: BySeed, other: BySeed) -> Difference | None:
     return Difference(statistics.mean(differences), _spread(differences), len(differences))
 
 
-def _ratio(seconds: Callable[[Result], float], own: BySeed, full: BySeed) -> float | None:
-    """Mean ratio to the mean of `full`: how long that takes does not depend on its seed, but on the hardware."""
+def _ratio(ratio: Callable[[Result, list[Result]], float], own: BySeed, full: BySeed) -> float | None:
+    """Mean ratio to those of `full`: how long that takes does not depend on its seed, but on the machine."""
     ratios = []
     for result in own.values():
-        alike = [seconds(other) for other in full.values() if other["hardware"] == result["hardware"]]
+        alike = [other for other in full.values() if machine_of(other) == machine_of(result)]
         if alike:
-            ratios.append(seconds(result) / statistics.mean(alike))
+            ratios.append(ratio(result, alike))
     return statistics.mean(ratios) if ratios else None
+
+
+def _time_ratio(result: Result, alike: list[Result]) -> float:
+    return result["seconds"] / statistics.mean(other["seconds"] for other in alike)
+
+
+def _cpu_ratio(result: Result, alike: list[Result]) -> float:
+    """With the sampler's seconds where both sides have them, else of the trainers alone."""
+    measured = [other for other in alike if SAMPLER_CPU in other]
+    if SAMPLER_CPU not in result or not measured:
+        return result["cpu_seconds"] / statistics.mean(other["cpu_seconds"] for other in alike)
+    whole = statistics.mean(other["cpu_seconds"] + other[SAMPLER_CPU] for other in measured)
+    return (result["cpu_seconds"] + result[SAMPLER_CPU]) / whole
 
 
 def _share(name: str, own: BySeed) -> float:

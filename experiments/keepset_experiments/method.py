@@ -51,6 +51,7 @@ OPTIONS: dict[str, Callable[[Recipe], Mapping[str, Any]]] = {
     "tail": lambda recipe: {"tail_epochs": max(1, round(recipe.epochs / 8))},
     "notail": lambda _: {"tail_epochs": 0},
     "weights": lambda _: {"weights": "on"},
+    "meanweight": lambda _: {"weights": "on"},
     "noweights": lambda _: {"weights": "off"},
     "scored": lambda _: {"score_left_out": True},
     "period1": lambda _: {"selection_period": 1},
@@ -58,7 +59,7 @@ OPTIONS: dict[str, Callable[[Recipe], Mapping[str, Any]]] = {
 }
 """Settings of the run that an option gives."""
 
-EXCLUSIVE = ({"tail", "notail"}, {"weights", "noweights", "batchloss"})
+EXCLUSIVE = ({"tail", "notail"}, {"weights", "meanweight", "noweights", "batchloss"})
 """Options of which one is enough."""
 
 REFERENCES = {f"reference-{rule}": rule for rule in RULES}
@@ -101,6 +102,13 @@ class Method:
     def is_pruned(self) -> bool:
         """Whether it leaves samples out."""
         return not self.name.startswith("full")
+
+    @property
+    def divides_by_mean_weight(self) -> bool:
+        """Whether a loss is divided by the mean weight of its plan. The mean of weight x loss over a batch is N/k times
+        the mean loss in expectation: without this an arm with weights also has a learning rate that is larger by that.
+        """
+        return "meanweight" in self.options
 
     @property
     def reference_rule(self) -> str | None:

@@ -23,9 +23,13 @@ Full against pruned training, every sample through a sampler process of its own.
 - "full-short" trains on everything for as many steps as the pruned arms of that rate take that have no tail: what
   pruning has to beat. A method without a prune rate decides itself how much it leaves out.
 - Saving is the share of the data set that was left out over all epochs, those included that are trained in full.
-- Time is compared with that of `full` on the same hardware, without the tests, with the sampler: by the clock, which
-  says little of arms that shared a machine with other work, and in seconds on processors, of the trainer and of the
-  sampler (the first results lack those of the sampler).
+- Time is compared with that of `full` on the same hardware with as many threads, without the tests, with the sampler:
+  by the clock, which says little of arms that shared a machine with other work, and in seconds on processors, of the
+  trainer and, where both have them, of the sampler. "In scoring" is the share of the time that was spent on forward
+  passes over what was left out.
+- With weights the mean of weight x loss over a batch is N/k times the mean loss in expectation, so that a method with
+  weights also learns at a rate that is larger by that. "+meanweight" divides the loss by the plan's mean weight: what
+  is left between it and "+noweights" is what the weights do.
 - "Sometimes" is the share of the samples that some selections kept and others did not.
 
 An arm "reference-…" has no sampler process: an independent version of that policy chooses in the trainer's own."""
@@ -45,14 +49,14 @@ COMPARED: Columns = {
     "time / full": lambda row: _ratio(row.time_ratio),
     "CPU time / full": lambda row: _ratio(row.cpu_ratio),
     "in the sampler": lambda row: f"{row.sampler_share:.1%}",
+    "in scoring": lambda row: f"{row.scoring_share:.1%}",
     "sometimes": lambda row: f"{row.sometimes:.0%}" if row.sometimes is not None else "",
 }
 
 ABLATED: Columns = {
     **{name: COMPARED[name] for name in ("method", "prune rate", "seeds", "accuracy")},
     "to it without": lambda row: _difference(row.to_base),
-    **{name: COMPARED[name] for name in ("to full", "steps", "saving", "CPU time / full")},
-    "in scoring": lambda row: f"{row.scoring_share:.1%}",
+    **{name: COMPARED[name] for name in ("to full", "steps", "saving", "CPU time / full", "in scoring")},
 }
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from cycler import cycler
 from matplotlib.figure import Figure
 
 from .method import takes_rate
-from .results import Result
+from .results import Result, machine_of
 
 # The same bytes from the same results.
 mpl.rcParams["svg.hashsalt"] = "keepset"
@@ -20,28 +21,48 @@ mpl.rcParams["svg.hashsalt"] = "keepset"
 mpl.rcParams["axes.prop_cycle"] = cycler(linestyle=["-", "--", ":"]) * mpl.rcParams["axes.prop_cycle"]
 INK = "#888"
 
+Values = npt.NDArray[np.float64]
+
 
 def plot_curves(results: list[Result], path: Path) -> bool:
-    """Accuracy of the test over steps and over wall clock: the mean over seeds, a line for each method and rate. False,
-    as of the others, where there is nothing to be drawn.
+    """Accuracy of the test over steps and over wall clock: the mean over seeds, a line for each method and rate. Over
+    wall clock it is that of the arms on the machine that has most of them. False, as of the others, where there is
+    nothing to be drawn.
     """
     if not results:
         return False
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     over_steps, over_time = figure.subplots(1, 2, sharey=True)
+    machine = most_common_machine(results)
     for label, own in _by_label(results).items():
-        points = min(len(result["curve"]) for result in own)
-        mean = {
-            name: np.mean([[point[name] for point in result["curve"][:points]] for result in own], axis=0)
-            for name in ("steps", "seconds", "accuracy")
-        }
-        over_steps.plot(mean["steps"], 100 * mean["accuracy"], "o-", markersize=3, label=label)
-        over_time.plot(mean["seconds"], 100 * mean["accuracy"], "o-", markersize=3)
+        (line,) = over_steps.plot(*mean_curve(own, "steps"), marker="o", markersize=3, label=label)
+        alike = [result for result in own if machine_of(result) == machine]
+        if alike:
+            style = {"color": line.get_color(), "linestyle": line.get_linestyle()}
+            over_time.plot(*mean_curve(alike, "seconds"), marker="o", markersize=3, **style)
     over_steps.set_ylabel("test accuracy, %")
     over_steps.set_xlabel("steps")
-    over_time.set_xlabel("seconds, without tests")
+    over_time.set_xlabel("seconds, without tests, on one machine")
     _save(figure, path)
     return True
+
+
+def mean_curve(results: list[Result], over: str) -> tuple[Values, Values]:
+    """Means over seeds, as far as all of them go: of what it is drawn over, "steps" or "seconds", and of the accuracy
+    of the test, in percent.
+    """
+    points = min(len(result["curve"]) for result in results)
+    means = (
+        np.mean([[point[name] for point in result["curve"][:points]] for result in results], axis=0)
+        for name in (over, "accuracy")
+    )
+    places, accuracies = means
+    return places, 100 * accuracies
+
+
+def most_common_machine(results: list[Result]) -> tuple[str, int]:
+    """Where most of the arms were trained; of equals the first one."""
+    return Counter(map(machine_of, results)).most_common(1)[0][0]
 
 
 def plot_kept(results: list[Result], path: Path) -> bool:
@@ -56,7 +77,7 @@ def plot_kept(results: list[Result], path: Path) -> bool:
         shares = np.mean(
             [np.pad(result["kept"], (0, longest - len(result["kept"]))) / sum(result["kept"]) for result in own], axis=0
         )
-        axes.plot(range(longest), 100 * shares, "o-", markersize=3, label=label)
+        axes.plot(range(longest), 100 * shares, marker="o", markersize=3, label=label)
     axes.set_xlabel("selections that kept a sample")
     axes.set_ylabel("share of the samples, %")
     _save(figure, path)
@@ -74,7 +95,7 @@ def plot_overlap(results: list[Result], path: Path) -> bool:
                 overlaps[selection["epoch"]].append(selection["overlap"])
         if overlaps:
             epochs = sorted(overlaps)
-            axes.plot(epochs, [np.mean(overlaps[epoch]) for epoch in epochs], "o-", markersize=3, label=label)
+            axes.plot(epochs, [np.mean(overlaps[epoch]) for epoch in epochs], marker="o", markersize=3, label=label)
     if not axes.lines:
         return False
     axes.set_xlabel("epoch")

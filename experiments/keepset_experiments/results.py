@@ -39,6 +39,11 @@ def append(path: Path, result: Result) -> None:
         os.fsync(out.fileno())
 
 
+def machine_of(result: Result) -> tuple[str, int]:
+    """What times have to have in common to be compared: hardware, and threads of the trainer."""
+    return result["hardware"], result["threads"]
+
+
 def describe(arm: Arm, outcome: dict[str, Any], device: torch.device) -> Result:
     """A result: what was trained, what it came to, and with what."""
     recipe = RECIPES[arm.recipe]

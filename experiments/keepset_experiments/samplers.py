@@ -18,6 +18,7 @@ import psutil
 from torch import Tensor
 
 import keepset
+from keepset.client import Plan
 from keepset.embedded import start
 
 from .arm import Arm
@@ -49,6 +50,11 @@ class TrainingSampler(Protocol):
     @property
     def learning_rate_factor(self) -> float:
         """What the learning rate is multiplied with in the present epoch."""
+        ...
+
+    @property
+    def mean_weight(self) -> float:
+        """Mean weight of the samples of the present epoch's plan; 1 where it has no weights."""
         ...
 
     @property
@@ -105,6 +111,12 @@ class ServiceSampler(keepset.Sampler):
         """What the learning rate is multiplied with in the present epoch."""
         return self.plan.learning_rate_factor
 
+    @property
+    def mean_weight(self) -> float:
+        """Mean weight of the samples of the present epoch's plan; 1 where it has no weights."""
+        weights = self.plan.weights if isinstance(self.plan, Plan) else None
+        return 1.0 if weights is None else float(weights.mean(dtype=np.float64))
+
     def times_kept(self) -> npt.NDArray[np.uint32]:
         """(N,): how many selections kept each sample."""
         return self.run.client.statistics(self.run_id).times_kept
@@ -137,6 +149,7 @@ class ReferenceSampler(InProcessSampler):
 
     reports_batch_loss = False
     learning_rate_factor = 1.0
+    mean_weight = 1.0
     scoring: Iterable[int] = ()
 
     def report(

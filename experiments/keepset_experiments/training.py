@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 """Is told how many of how many steps are done; the latter is a guess where the policy decides it."""
 
 SCORING_BATCH = 1000
+SCORING_SEED = 2**32
+"""Added to an arm's seed: the draws that augment what is scored change none of those of the training."""
 
 
 def train(
@@ -62,7 +64,7 @@ def train(
 class _Training:
     def __init__(self, arm: Arm, data: DataSet, device: torch.device, sampler: TrainingSampler) -> None:
         self.recipe, self._method = RECIPES[arm.recipe], Method(arm.method)
-        self._clock = Clock()
+        self._clock = Clock(torch.cuda.synchronize) if device.type == "cuda" else Clock()
         self._data, self._device, self._sampler = data, device, sampler
         self.total_steps = _total_steps(arm, self.recipe, len(data.labels), sampler)
         """None where the policy decides how many samples it keeps."""
@@ -76,10 +78,11 @@ class _Training:
             self._network, self.recipe.schedule, self.recipe.weight_decay, self.recipe.bias_scale
         )
         self._augmentation = Augmentation(self.recipe, len(data.labels), arm.seed)
+        self._scoring_augmentation = Augmentation(self.recipe, len(data.labels), SCORING_SEED + arm.seed)
 
     def train_epoch(self, epoch: int) -> None:
         recipe, sampler = self.recipe, self._sampler
-        with self._clock.in_sampler():
+        with self._clock.in_settled_sampler():
             sampler.set_epoch(epoch)
             order = torch.from_numpy(sampler.plan.indices.astype(np.int64))
         on_device = order.to(self._device)
@@ -92,15 +95,17 @@ class _Training:
             logits, losses = self._forward(images[batch], labels[batch])
             with self._clock.in_sampler():
                 loss = sampler.report(order[batch], self._reported(losses), logits=logits, targets=labels[batch])
+            if self._method.divides_by_mean_weight:
+                loss = loss / sampler.mean_weight
             step, total = self._place(epoch + number / len(starts))
             self._optimizer.step(loss, step, total, sampler.learning_rate_factor)
             self.steps += 1
 
     def score_left_out(self) -> None:
         """Has a forward pass over what the run wants scored of the samples that the epoch left out: nothing after the
-        last one.
+        last one. The images are augmented as those of the training; the network is in eval mode.
         """
-        with self._clock.in_sampler():
+        with self._clock.in_settled_sampler():
             scoring = self._sampler.scoring
             order = torch.tensor(list(scoring), dtype=torch.int64)
         if not len(order):
@@ -109,18 +114,17 @@ class _Training:
             self._network.eval()
             for indices in order.split(SCORING_BATCH):
                 on_device = indices.to(self._device)
-                logits, losses = self._forward(self._images[on_device], self._labels[on_device])
+                images = self._scoring_augmentation(self._images[on_device], indices)
+                logits, losses = self._forward(images, self._labels[on_device])
                 scoring.report(indices, self._reported(losses), logits=logits, targets=self._labels[on_device])
             self._network.train()
 
     def flush(self) -> None:
         """Waits until all losses are recorded: the time that it takes is part of the training's."""
-        with self._clock.in_sampler():
+        with self._clock.in_settled_sampler():
             self._sampler.flush()
 
     def test(self, epoch: int) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize()
         self._clock.stop()
         self._network.eval()
         images, labels = self._data.test_images.to(self._device), self._data.test_labels.to(self._device)

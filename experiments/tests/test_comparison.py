@@ -17,7 +17,7 @@ def result(method: str, seed: int, accuracy: float, **changes: Any) -> dict[str,
         **{"data": "cifar10", "recipe": "tiny", "method": method, "prune_rate": 0.5, "seed": seed, "samples": None},
         **{"accuracy": accuracy, "steps": 10, "seconds": 10.0, "sampler_seconds": 0.5, "cpu_seconds": 9.0},
         **{"saving": 0.0, "kept": None, "curve": curve, "epochs": 2, "batch_size": 50, "hardware": "one core"},
-        **{"versions": {"torch": "2"}, **changes},
+        **{"threads": 1, "versions": {"torch": "2"}, **changes},
     }
 
 
@@ -43,14 +43,27 @@ def test_differences_are_between_arms_of_the_same_seed() -> None:
     assert {row.to_base for row in rows.values()} == {None}
 
 
-def test_time_on_processors_has_the_samplers_where_it_was_measured() -> None:
-    short = result("ucb", 0, 0.9, cpu_seconds=4.0, sampler_cpu_seconds=0.5)
-    (row,) = [row for row in rows_of([RESULTS[0], short]) if row.method == "ucb"]
-    assert row.cpu_ratio == pytest.approx(4.5 / 9)
+@pytest.mark.parametrize(
+    ("own", "full", "ratio"),
+    [
+        ({}, [{}], 4 / 9),
+        ({"sampler_cpu_seconds": 0.5}, [{}], 4 / 9),
+        ({}, [{"sampler_cpu_seconds": 1.0}], 4 / 9),
+        ({"sampler_cpu_seconds": 0.5}, [{"sampler_cpu_seconds": 1.0}], 4.5 / 10),
+        ({"sampler_cpu_seconds": 0.5}, [{"cpu_seconds": 20.0}, {"sampler_cpu_seconds": 1.0}], 4.5 / 10),
+    ],
+)
+def test_time_on_processors_has_the_samplers_where_both_arms_have_them(
+    own: dict[str, float], full: list[dict[str, float]], ratio: float
+) -> None:
+    arms = [result("full", seed, 0.9, **changes) for seed, changes in enumerate(full)]
+    rows = rows_of([*arms, result("ucb", 0, 0.9, **{"cpu_seconds": 4.0, **own})])
+    assert [row.cpu_ratio for row in rows if row.method == "ucb"] == [pytest.approx(ratio)]
 
 
-def test_times_are_compared_on_the_same_hardware_whatever_the_seed() -> None:
-    faster = [result("full", 2, 0.9, seconds=4.0, hardware="two cores"), result("ucb", 3, 0.9, hardware="two cores")]
+@pytest.mark.parametrize("machine", [{"hardware": "two cores"}, {"threads": 2}])
+def test_times_are_compared_on_the_same_hardware_and_threads_whatever_the_seed(machine: dict[str, Any]) -> None:
+    faster = [result("full", 2, 0.9, seconds=4.0, **machine), result("ucb", 3, 0.9, **machine)]
     rows = {row.method: row for row in rows_of([*RESULTS, *faster, result("ies", 0, 0.9, hardware="none")])}
     assert rows["ucb"].time_ratio == pytest.approx((0.5 + 0.6 + 2.5) / 3)
     assert rows["ies"].time_ratio is rows["ies"].cpu_ratio is None
@@ -90,7 +103,9 @@ def test_the_page_has_a_table_and_plots_and_is_the_same_again(tmp_path: Path) ->
         results.append(tmp_path / "results" / "a.jsonl", one)
     page = write_page(tmp_path / "results", tmp_path / "docs")
     text = page.read_text()
-    line = "| ucb | 50% | 2 | 89.50 ± 2.12 | -1.50 ± 0.71 (2) | +3.00 (1) | 10 | 0.0% | 0.55 | 1.00 | 9.2% | 33% |"
+    line = (
+        "| ucb | 50% | 2 | 89.50 ± 2.12 | -1.50 ± 0.71 (2) | +3.00 (1) | 10 | 0.0% | 0.55 | 1.00 | 9.2% | 0.0% | 33% |"
+    )
     assert line in text and "What the options do" not in text
     images = sorted((tmp_path / "docs" / "images").iterdir())
     assert [image.name for image in images] == ["results-tiny-cifar10-kept.svg", "results-tiny-cifar10.svg"]

@@ -43,6 +43,7 @@ def test_options_are_settings_of_the_run() -> None:
         "tail": {"tail_epochs": 2},
         "notail": {"tail_epochs": 0},
         "weights": {"weights": "on"},
+        "meanweight": {"weights": "on"},
         "noweights": {"weights": "off"},
         "scored": {"score_left_out": True},
         "period1": {"selection_period": 1},
@@ -62,6 +63,7 @@ def test_options_are_settings_of_the_run() -> None:
         ("reference-order_dp", "'reference-order_dp' is none of full, "),
         ("ucb+tail+notail", "'tail' and 'notail' do not go together"),
         ("ucb+batchloss+weights", "'batchloss' and 'weights' do not go together"),
+        ("ucb+weights+meanweight", "'weights' and 'meanweight' do not go together"),
         ("ucb+tail+tail", "'tail' and 'tail' do not go together"),
     ],
 )

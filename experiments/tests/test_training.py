@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from keepset_experiments.arm import Arm
 from keepset_experiments.cifar import DataSet, read
@@ -50,6 +51,32 @@ def schedule(monkeypatch: pytest.MonkeyPatch) -> Remembering:
 
 def arm(method: str, recipe: str = "tiny") -> Arm:
     return Arm("cifar10", recipe, method, 0.5, seed=1)
+
+
+Kind = TypeVar("Kind", bound=ReferenceSampler)
+
+
+def reference(kind: type[Kind]) -> Kind:
+    return kind("random", COUNT, prune_rate=0.5, epochs=2, selection_period=1, seed=1)
+
+
+class Scored(list[int]):
+    """What is to be scored, and what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__(range(COUNT))
+        self.logits: list[Tensor] = []
+
+    def report(self, indices: Tensor, losses: Tensor, /, *, logits: Tensor, targets: Tensor) -> None:
+        self.logits.append(logits)
+
+
+class ScoringReference(ReferenceSampler):
+    """A reference that wants everything scored after each of its epochs."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.scoring = Scored()
 
 
 def train_arm(one: Arm, data: DataSet, sampler: TrainingSampler) -> tuple[dict[str, Any], list[tuple[int, int]]]:
@@ -132,11 +159,61 @@ def test_the_learning_rate_is_multiplied_with_the_factor(data: DataSet) -> None:
     class Spoiling(ReferenceSampler):
         learning_rate_factor = float("nan")
 
-    sampler = Spoiling("random", COUNT, prune_rate=0.5, epochs=2, selection_period=1, seed=1)
+    sampler = reference(Spoiling)
     # One step by it, and the next loss is no number, which the reference refuses.
     with pytest.raises(ValueError, match="NaN or infinite"):
         train_arm(arm("reference-random"), data, sampler)
     assert sampler.statistics.seen.sum() == COUNT / BATCHES
+
+
+def test_a_loss_is_divided_by_the_plans_mean_weight_only_where_the_method_says_so(data: DataSet) -> None:
+    class Doubling(ReferenceSampler):
+        mean_weight = 2.0
+
+        def report(self, indices: Tensor, losses: Tensor, /, **columns: Tensor | None) -> Tensor:
+            return 2 * super().report(indices, losses)
+
+    def losses(kind: type[ReferenceSampler], method: str) -> list[float]:
+        sampler = reference(kind)
+        train_arm(arm(method), data, sampler)
+        return sampler.statistics.mean.tolist()
+
+    unweighted = losses(ReferenceSampler, "random")
+    assert losses(Doubling, "random+meanweight") == unweighted != losses(Doubling, "random+weights")
+
+
+@pytest.mark.parametrize(("method", "expected"), [("info_batch", [1, 2, 2, 1]), ("info_batch+noweights", [1, 1, 1, 1])])
+def test_the_mean_weight_is_that_of_the_epochs_plan(method: str, expected: list[float], schedule: Remembering) -> None:
+    with sampler_of(arm(method), COUNT) as sampler:
+        means = []
+        for epoch in range(4):
+            sampler.set_epoch(epoch)
+            means.append(sampler.mean_weight)
+            order = torch.from_numpy(sampler.plan.indices.astype(np.int64))
+            sampler.report(order, order.float())
+        sampler.close()
+    # Half is kept, and each sample weighs N/k of what it does alone; all are kept in the first epoch and in the tail.
+    assert means == pytest.approx(expected)
+
+
+def test_what_is_scored_is_augmented_as_what_is_trained(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Painted over as a whole, all images are the same one.
+    monkeypatch.setitem(RECIPES, "tiny", replace(RECIPES["tiny"], cutout=32))
+    sampler = reference(ScoringReference)
+    train_arm(arm("random"), data, sampler)
+    assert [len(logits) for logits in sampler.scoring.logits] == [COUNT, COUNT]
+    for logits in sampler.scoring.logits:
+        assert torch.allclose(logits, logits[0].expand_as(logits), atol=1e-6)
+
+
+@pytest.mark.parametrize("recipe", ["tiny", "tiny-airbench"])
+def test_scoring_changes_nothing_of_the_training(recipe: str, data: DataSet) -> None:
+    means = []
+    for kind in (ReferenceSampler, ScoringReference):
+        sampler = reference(kind)
+        result, _ = train_arm(arm("random", recipe), data, sampler)
+        means.append(sampler.statistics.mean.tolist())
+    assert means[0] == means[1] and result["scoring_seconds"] > 0
 
 
 def test_the_airbench_recipe_trains(data: DataSet) -> None:
@@ -156,6 +233,5 @@ def test_all_losses_are_recorded_before_the_last_test(data: DataSet) -> None:
             called.append("facts")
             return {}
 
-    sampler = Telling("random", COUNT, prune_rate=0.5, epochs=2, selection_period=1, seed=1)
-    train_arm(arm("reference-random"), data, sampler)
+    train_arm(arm("reference-random"), data, reference(Telling))
     assert called == ["flush", "facts"]

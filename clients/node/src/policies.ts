@@ -195,7 +195,8 @@ export function rs2(): Policy {
 
 /**
  * k samples drawn without replacement, in proportion to `mean^exponent` of the loss, smoothed with the uniform. Samples never reported
- * come first. By default weights are on, which makes it unbiased: 1 / the probability of a sample.
+ * come first. By default weights are on: 1 / the probability of a sample. They make the sum of weight x loss over an epoch unbiased, an
+ * estimate of the sum of the losses of all N samples. The mean over a batch is N/k times the mean loss in expectation, and so is its gradient.
  */
 export function importance(options: ImportanceOptions = {}): Policy {
   return { kind: 'importance', ...options }

@@ -233,7 +233,12 @@ describe('train', { timeout: 120_000 }, () => {
     ],
     [
       { policy: 'kakurenbo', policySettings: { confidence: 0.75 } },
-      { policy: { kind: 'kakurenbo', confidence: 0.75 }, metrics: ['correct', 'confidence'], scoreLeftOut: true },
+      {
+        policy: { kind: 'kakurenbo', confidence: 0.75 },
+        pruneRate: 0.3,
+        metrics: ['correct', 'confidence'],
+        scoreLeftOut: true,
+      },
     ],
     [
       { policy: 'ies', policySettings: { tau: 0.25 }, scoreLeftOut: false },

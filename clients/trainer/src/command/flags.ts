@@ -77,7 +77,7 @@ const groups: Readonly<Record<string, readonly Flag[]>> = {
       'pruneRate',
       'share',
       'share of the images left out, 0 up to but not including 1',
-      '0.5, and 0 for full, info_batch, seta, repb and ies',
+      '0.5; 0.3 for kakurenbo, and 0 for full, info_batch, seta, repb and ies',
     ),
     number(
       'selectionPeriod',

@@ -67,7 +67,7 @@ export interface EpochRecord {
   readonly learningRateFactor: number
   /** SHA-256 of the plan's indices, hex. */
   readonly digest: string
-  /** Images trained on in a second of this epoch, scoring and evaluation left out. */
+  /** Images trained on in a second of training and of waiting for the sampler, until the last batch is handed over: without scoring and what follows it. */
   readonly imagesPerSecond: number
   /** Images trained on since the start of the training. */
   readonly samplesTrained: number

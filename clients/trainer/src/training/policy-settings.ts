@@ -51,7 +51,7 @@ const policies = {
   selective_backprop: { settings: ['exponent'], pruneRate: 0.5 },
   seta: { settings: ['drop_rate', 'groups', 'window'], pruneRate: 0, fixedRate: true },
   repb: { settings: ['rho'], pruneRate: 0, fixedRate: true },
-  kakurenbo: { settings: ['confidence'], pruneRate: 0.5 },
+  kakurenbo: { settings: ['confidence'], pruneRate: 0.3 },
   ies: { settings: ['tau'], pruneRate: 0, fixedRate: true },
   static_score: { settings: ['metric', 'observe_epochs', 'scores_from'], pruneRate: 0.5 },
 } as const satisfies Readonly<Record<string, PolicyFacts>>

@@ -51,11 +51,16 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
     const plan = await waitForSampler(() => run.planEpoch(epoch))
     progress.epochPlanned?.(epoch, settings.epochs, plan)
     const loss = await trainEpoch(context, epoch, plan)
+    const trained = stopwatch.read()
     await scoreLeftOut(context, plan)
     // Before the evaluation, so that no report's way to the sampler hides behind it.
     await waitForSampler(() => run.flush(), context.connectTimeout)
     const evaluation = await stopwatch.measure('evaluate', () => evaluate(classifier, maker, context.testCount))
-    const record = makeRecord(plan, loss, evaluation, log.epochs.at(-1), before, stopwatch.read())
+    const record = makeRecord(plan, loss, evaluation, log.epochs.at(-1), {
+      before,
+      trained,
+      after: stopwatch.read(),
+    })
     log.append(record)
     await keepCheckpoint(epoch + 1)
     progress.epochFinished?.(record)
@@ -81,15 +86,22 @@ export async function trainEpochs(context: RunContext): Promise<SummaryRecord> {
   return summary
 }
 
+/** Of the stopwatch in an epoch. */
+interface Readings {
+  readonly before: Seconds
+  /** When the last batch was handed over, before anything was scored. */
+  readonly trained: Seconds
+  readonly after: Seconds
+}
+
 function makeRecord(
   plan: Plan,
   loss: number,
   evaluation: Evaluation,
   previous: EpochRecord | undefined,
-  before: Seconds,
-  after: Seconds,
+  { before, trained, after }: Readings,
 ): EpochRecord {
-  const seconds = secondsBetween(before, after)
+  const training = secondsBetween(before, trained)
   return {
     type: 'epoch',
     epoch: plan.epoch,
@@ -106,10 +118,10 @@ function makeRecord(
     hasWeights: plan.hasWeights,
     learningRateFactor: plan.learningRateFactor,
     digest: plan.digest,
-    imagesPerSecond: plan.positionCount / (seconds.train + seconds.sampler),
+    imagesPerSecond: plan.positionCount / (training.train + training.sampler),
     samplesTrained: (previous?.samplesTrained ?? 0) + plan.positionCount,
     samplesScored: (previous?.samplesScored ?? 0) + plan.scoreCount,
-    seconds,
+    seconds: secondsBetween(before, after),
     secondsSoFar: after,
   }
 }

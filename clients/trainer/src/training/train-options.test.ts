@@ -21,6 +21,10 @@ describe('resolveTrainOptions', () => {
     },
   )
 
+  it("takes KAKURENBO's own prune rate", () => {
+    expect(resolveTrainOptions({ policy: 'kakurenbo' }).pruneRate).toBe(0.3)
+  })
+
   it('leaves to the sampler what the policy decides', () => {
     const { warmupEpochs, tailEpochs, selectionPeriod, weights, scoreLeftOut } = resolveTrainOptions({})
     expect([warmupEpochs, tailEpochs, selectionPeriod, weights, scoreLeftOut]).toEqual(Array(5).fill(undefined))

@@ -79,7 +79,7 @@ const schema = z.strictObject({
     .default('ucb'),
   /** Settings of the policy by their names in the contract, for example { epsilon: 0.2 }. What is left out has the sampler's default. */
   policySettings: z.record(z.string(), z.custom<PolicySetting>(), policySettings).default({}),
-  /** Share of the data set left out of a selection. Default: 0.5, and 0 for policies that decide by themselves what they leave out: full, info_batch, seta, repb and ies. */
+  /** Share of the data set left out of a selection. Default: 0.5; 0.3 for kakurenbo, its own; 0 for policies that decide by themselves what they leave out: full, info_batch, seta, repb and ies. */
   pruneRate: z.number(pruneRate).min(0, pruneRate).lt(1, pruneRate).optional(),
   /** Epochs from one selection to the next. Default: what the policy says, or else max(1, round(epochs / 20)). */
   selectionPeriod: wholeNumber(1, largest32).optional(),
