@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from keepset.collation import Collate, collate
     from keepset.indexed_dataset import indexed
     from keepset.infinite_sampler import InfiniteSampler
+    from keepset.learning_rate import ScaledRates
     from keepset.left_out import score_left_out
     from keepset.losses import per_object, per_sample
     from keepset.sampler import Sampler
@@ -61,6 +62,7 @@ __all__ = [
     "Random",
     "RePB",
     "Sampler",
+    "ScaledRates",
     "SeTa",
     "SelectiveBackprop",
     "StaticRandom",
@@ -82,6 +84,7 @@ _TORCH_NAMES = {
     "Collate": "keepset.collation",
     "InfiniteSampler": "keepset.infinite_sampler",
     "Sampler": "keepset.sampler",
+    "ScaledRates": "keepset.learning_rate",
     "collate": "keepset.collation",
     "indexed": "keepset.indexed_dataset",
     "per_object": "keepset.losses",

@@ -18,6 +18,14 @@ from keepset.rank_run import RankRun
 _NEED_TARGETS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"correct": scores.correct, "el2n": scores.el2n}
 
 
+class MissingMetricError(ValueError):
+    """A metric that the policy needs was not handed over. `need`: which one, as a sentence without its end."""
+
+    def __init__(self, policy: str, name: str, epoch: int, remedy: str) -> None:
+        self.need = f"{policy} needs the metric {name!r} in epoch {epoch}"
+        super().__init__(f"{self.need}: {remedy}")
+
+
 class BatchColumns(NamedTuple):
     """Columns of a batch, on their way to the host."""
 
@@ -44,20 +52,28 @@ def batch_columns(
     given = dict(metrics or {})
     policy = run.settings["policy"]
     if score is not None and isinstance(policy, CustomScore):
-        given.setdefault("score", score)
+        if "score" in given:
+            raise ValueError('score= and metrics={"score": ...} are the same with CustomScore: give one of them')
+        given["score"] = score
         score = None
     if logits is not None:
-        given = {**_computed(run.metrics, given, logits, targets), **given}
+        given = {**_computed(_wanted(run), given, logits, targets), **given}
     _check_needed(run, given)
     if run.settings.get("score_source") == "batch_loss":
         return BatchColumns(_batch_loss(losses, score), _pending(given))
     return BatchColumns(pending(losses) if score is None else _column("score", score), _pending(given))
 
 
+def _wanted(run: RankRun) -> tuple[str, ...]:
+    """Those of the run's metrics that someone looks at: StaticScore has no use for its own once it has chosen."""
+    wanted = (*run.settings.get("metrics", ()), *needed_metrics(run.settings["policy"], run.epoch))
+    return tuple(name for name in run.metrics if name in wanted)
+
+
 def _computed(
     names: tuple[str, ...], given: Mapping[str, Any], logits: Tensor, targets: Tensor | None
 ) -> dict[str, Tensor]:
-    """Those of the run's metrics that are still to be had."""
+    """Those of these metrics that are still to be had."""
     missing = [name for name in names if name not in given]
     computed = {"confidence": scores.confidence(logits)} if "confidence" in missing else {}
     for name, score in _NEED_TARGETS.items():
@@ -77,7 +93,7 @@ def _check_needed(run: RankRun, given: Mapping[str, Any]) -> None:
             "score": "report(index, losses, score=...), one number a sample",
             "grand": 'report(index, losses, metrics={"grand": keepset.scores.grand(model, x, y)})',
         }.get(name, f"report(index, losses, logits=logits, targets=y), or metrics={{{name!r}: ...}}")
-        raise ValueError(f"{type(policy).__name__} needs the metric {name!r} in epoch {run.epoch}: {remedy}")
+        raise MissingMetricError(type(policy).__name__, name, run.epoch, remedy)
 
 
 def _batch_loss(loss: Tensor, score: Any) -> Values:

@@ -26,6 +26,8 @@ class Checkpoint:
     """SHA-256 of the epoch's order in hexadecimal; empty where no sample of it was reported."""
     kept_count: int = 0
     """Samples that the epoch keeps, over all ranks; 0 where no sample of it was reported."""
+    is_unscored: bool = False
+    """Whether samples that the epoch leaves out are still to be scored by the rank that it was made on."""
     export: bytes | None = None
     """The run's whole state."""
 
@@ -40,6 +42,7 @@ class Checkpoint:
             "generation": self.generation,
             "digest": self.digest,
             "kept_count": self.kept_count,
+            "is_unscored": self.is_unscored,
         }
 
     @classmethod
@@ -62,6 +65,7 @@ class Checkpoint:
                 digest=str(state["digest"]),
                 # A state that was taken back to the start of an epoch may have the count of another one.
                 kept_count=int(state.get("kept_count", 0)) if position > 0 else 0,
+                is_unscored=position > 0 and bool(state.get("is_unscored", False)),
                 export=export,
             )
         except KeyError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, default_collate  # pyright: ignore[repo
 from keepset.collation import Collate
 from keepset.indexed_dataset import IndexedDataset, indexed
 from keepset.sampler import Sampler
+from keepset.scoring_order import scoring_order
 
 
 def score_left_out(
@@ -40,7 +41,8 @@ def score_left_out(
         sampler: the one that the epoch was trained with.
         dataset: what it was made for; samples are pairs (x, y). One without augmentation has the same order.
         model: called with x, on the device of its first parameter. Each of its modules is then in the mode that it was
-            in. That of DistributedDataParallel is taken out of it: the ranks need not meet.
+            in. That of DistributedDataParallel is taken out of it: the ranks need not meet. With FSDP they do: each
+            makes equally many batches of one size, and scores a sample once more where it has one less.
         loss_fn: called with what the model answers and y; returns a loss for each sample, (B,).
         batch_size, collate_fn, num_workers: of the loader that is made; `collate_fn` never sees the index.
 
@@ -48,44 +50,46 @@ def score_left_out(
     of another kind: `sampler.scoring`. torch's random state is left as it is.
 
     Returns:
-        How many samples this rank has scored; 0 where nothing was to be.
+        How many samples this rank has scored, one more or less than another; 0 where nothing was to be.
     """
-    if len(sampler.scoring) == 0:
+    inner = local_module(model)
+    order = scoring_order(sampler, inner)
+    if len(order) == 0:
         return 0
     positions = cast(Any, dataset if isinstance(dataset, IndexedDataset) else indexed(dataset))
-    loader = _make_loader(sampler, positions, Collate(collate_fn), batch_size, num_workers)
-    inner = local_module(model)
+    loader = _make_loader(order, positions, Collate(collate_fn), batch_size, num_workers)
     device = next((parameter.device for parameter in inner.parameters()), torch.device("cpu"))
-    count = 0
     with evaluating(inner), torch.no_grad():
         for batch in loader:
             index, (x, y) = _pair(batch)
             x, y = (part.to(device, non_blocking=True) if isinstance(part, Tensor) else part for part in (x, y))
             output = inner(x)
             losses = loss_fn(output, y)
-            report_scored(sampler, index, losses, output, y)
-            count += len(index)
-    return count
+            _report(sampler, index, losses, output, y)
+    return len(sampler.scoring)
 
 
-def scoring_loader(sampler: Sampler, trained_on: Any) -> DataLoader[Any]:
-    """Batches of what this rank is to score, made as those of the DataLoader `trained_on`."""
+def scoring_loader(sampler: Sampler, trained_on: Any, model: nn.Module) -> DataLoader[Any]:
+    """Batches of what this rank is to score by `model`, made as those of the DataLoader `trained_on`."""
+    order = scoring_order(sampler, model)
     batch_size = trained_on.batch_size or 1
-    return _make_loader(sampler, trained_on.dataset, trained_on.collate_fn, batch_size, trained_on.num_workers)
+    return _make_loader(order, trained_on.dataset, trained_on.collate_fn, batch_size, trained_on.num_workers)
 
 
-def _make_loader(sampler: Sampler, dataset: Any, collate_fn: Any, batch_size: int, num_workers: int) -> DataLoader[Any]:
+def _make_loader(
+    order: Iterable[int], dataset: Any, collate_fn: Any, batch_size: int, num_workers: int
+) -> DataLoader[Any]:
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=sampler.scoring,
+        sampler=order,
         collate_fn=collate_fn,
         num_workers=num_workers,
         generator=torch.Generator(),  # torch's own stays as it is
     )
 
 
-def report_scored(sampler: Sampler, index: Any, losses: Tensor, output: Any, y: Any) -> None:
+def _report(sampler: Sampler, index: Any, losses: Tensor, output: Any, y: Any) -> None:
     """Reports a batch of `sampler.scoring`, with what the run's metrics can be made of: logits (B, C), classes (B,)."""
     logits, targets = class_columns(output, y)
     if sampler.reports_batch_loss:

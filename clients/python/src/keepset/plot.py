@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from keepset.client import Selection
+from keepset.epoch_lengths import EpochLengths
 from keepset.rank_run import RankRun
 
 if TYPE_CHECKING:
@@ -15,7 +19,8 @@ if TYPE_CHECKING:
 
 def plot_run(run: RankRun, path: str | os.PathLike[str] | None = None) -> Figure:
     """Left: the share of the data set that each epoch so far kept, and the saving. Right: the share of the samples
-    kept by each share of the selections, with those that were kept always, sometimes and never.
+    kept by each share of the selections, with those that were kept always, sometimes and never. Epochs of which the
+    sampler has forgotten what they kept are left out.
 
     A figure of its own, with no part in pyplot's state. `path`: a file to write it to as well.
     """
@@ -27,7 +32,9 @@ def plot_run(run: RankRun, path: str | os.PathLike[str] | None = None) -> Figure
     statistics = run.client.statistics(run.run_id)
     figure: Any = Figure(figsize=(10, 4), layout="constrained")  # matplotlib's own types are partial
     over_epochs, over_samples = figure.subplots(1, 2)
-    _draw_epochs(over_epochs, run, info.next_epoch)
+    selections = run.client.selections(run.run_id)
+    kept = kept_counts(run.lengths, info.next_epoch, selections, are_all=len(selections) == info.progress.selections)
+    _draw_epochs(over_epochs, kept, run.lengths.sample_count, info.progress.saving)
     _draw_times_kept(over_samples, statistics.times_kept, info.progress.selections)
     figure.suptitle(f"{run.run_id}: {100 * info.progress.saving:.1f} % left out in {info.next_epoch} epochs")
     if path is not None:
@@ -35,24 +42,38 @@ def plot_run(run: RankRun, path: str | os.PathLike[str] | None = None) -> Figure
     return figure
 
 
-def _draw_epochs(axes: Any, run: RankRun, epochs: int) -> None:
-    numbers = range(epochs)
-    kept = 100 * np.array(_kept_counts(run, epochs)) / run.lengths.sample_count
-    axes.step(numbers, kept, where="mid", label="kept")
-    axes.plot(numbers, 100 - kept.cumsum() / (1 + np.arange(epochs)), label="saving so far")
-    axes.set(xlabel="epoch", ylabel="% of the data set", ylim=(0, 105))
-    axes.legend()
+def kept_counts(
+    lengths: EpochLengths, epochs: int, selections: Sequence[Selection], *, are_all: bool
+) -> npt.NDArray[np.float64]:
+    """Samples that each epoch so far kept, (epochs,), also where only its selection tells.
 
-
-def _kept_counts(run: RankRun, epochs: int) -> list[int]:
-    """Samples that each epoch so far kept, also where only its selection tells."""
-    selected = {selection.epoch: selection.kept_count for selection in run.client.selections(run.run_id)}
-    counts: list[int] = []
-    last = run.lengths.sample_count
+    selections: the last ones, in their order. are_all: whether none came before them. NaN where it is not known any
+    more, which is so in epochs before them all.
+    """
+    selected = {selection.epoch: selection.kept_count for selection in selections}
+    last: float = lengths.sample_count if are_all else np.nan
+    counts = np.empty(epochs)
     for epoch in range(epochs):
         last = selected.get(epoch, last)
-        counts.append(run.lengths.kept_count(epoch) if run.lengths.is_known(epoch) else last)
+        counts[epoch] = lengths.kept_count(epoch) if lengths.is_known(epoch) else last
     return counts
+
+
+def savings(kept: npt.NDArray[np.float64], sample_count: int, saving: float) -> npt.NDArray[np.float64]:
+    """Share of the data set left out up to each epoch and in it, (epochs,), from that at the end, `saving`. NaN before
+    what each epoch kept is known.
+    """
+    epochs = 1 + np.arange(len(kept))
+    after = kept[::-1].cumsum()[::-1] - kept
+    return 1 - ((1 - saving) * len(kept) - after / sample_count) / epochs
+
+
+def _draw_epochs(axes: Any, kept: npt.NDArray[np.float64], sample_count: int, saving: float) -> None:
+    numbers = range(len(kept))
+    axes.step(numbers, 100 * kept / sample_count, where="mid", label="kept")
+    axes.plot(numbers, 100 * savings(kept, sample_count, saving), label="saving so far")
+    axes.set(xlabel="epoch", ylabel="% of the data set", ylim=(0, 105))
+    axes.legend()
 
 
 def _draw_times_kept(axes: Any, times_kept: np.ndarray[Any, Any], selections: int) -> None:

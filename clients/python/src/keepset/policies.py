@@ -4,6 +4,9 @@ A policy is a plain value: give it to `keepset.Sampler` or `create_run`. Of N sa
 k = floor((1 - p) N) in each epoch that is not a warm-up or tail epoch, unless it says that the count is its own.
 
 l is the loss of a sample when it was last trained or scored; a weight is 1 / the probability with which it was kept.
+With weights it is the sum of weight * loss over an epoch whose expectation is that of the whole data set. The mean over
+a batch, which is what is trained on, is N / k times the mean loss of all samples: fewer steps, each larger on average
+by as much, as in InfoBatch.
 
 The moving statistics of a sample, for each new loss l, the variance first, with the old mean: `var = (1 - alpha) var
 + alpha (l - mean)^2`, then `mean = (1 - alpha) mean + alpha l`. Samples that were never reported rank before all
@@ -111,7 +114,7 @@ class RS2:
 @dataclass(frozen=True, kw_only=True)
 class Importance:
     """k samples drawn without replacement, in proportion to a power of the moving mean of the loss. By default weights
-    are on, which make the mean loss unbiased.
+    are on, which make the sum of the losses over an epoch unbiased.
     """
 
     exponent: float = 1.0

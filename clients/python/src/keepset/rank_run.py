@@ -14,7 +14,7 @@ from keepset.attach import attach
 from keepset.batch_places import Values, batch_size, following, position_after
 from keepset.checkpoint import Checkpoint
 from keepset.client import Client, Plan, Run, connect
-from keepset.client.errors import AbortedError, KeepsetError
+from keepset.client.errors import AbortedError, KeepsetError, RunNotFoundError
 from keepset.embedded import EmbeddedSampler, start
 from keepset.epoch_lengths import EpochLengths
 from keepset.policies import follows_losses
@@ -191,9 +191,15 @@ class RankRun:
 
     @property
     def score_count(self) -> int:
-        """Samples of this rank that are to be scored after the present epoch. Waits for nothing."""
-        if self.is_at_end or self._failure is not None:
+        """Samples of this rank that are to be scored after the present epoch. Waits for nothing, but where the epoch is
+        resumed at its end and was not scored yet: then the run is looked at.
+        """
+        if self._failure is not None:
             return 0
+        if self.is_at_end:
+            if not self._can_still_score():
+                return 0
+            _ = self.plan
         if not self.has_plan:
             raise ValueError(
                 f"epoch {self.epoch} has no plan yet, so nothing is left out: score what an epoch left out after its "
@@ -303,6 +309,7 @@ class RankRun:
             generation=plan.generation if isinstance(plan, Plan) else 0,
             digest=planned.digest.hex() if planned is not None else "",
             kept_count=planned.kept_count if planned is not None else 0,
+            is_unscored=planned is not None and self._scored < planned.score_count,
             export=b"".join(self.client.export_run(self.run.run_id)) if export else None,
         )
 
@@ -320,6 +327,19 @@ class RankRun:
         self._checkpoint = checkpoint
         self._run = self._plan = None
         self._is_attached = False
+
+    def _can_still_score(self) -> bool:
+        """Whether the run can stand where the checkpoint was made, at the end of an epoch that was not scored."""
+        resumed = self._checkpoint
+        if resumed is None or not resumed.is_unscored or resumed.world_size != self.world.world_size:
+            return False
+        if resumed.export is not None:
+            return True
+        try:
+            info = self.client.get_run(self.run_id)
+        except RunNotFoundError:
+            return False
+        return (info.state, info.next_epoch, info.generation) == ("active", resumed.epoch + 1, resumed.generation)
 
     def _resumed_position(self) -> int:
         """Position at which this rank goes on in the present epoch, by the checkpoint."""
@@ -445,17 +465,11 @@ class RankRun:
                 f"{epochs - 1}. Make it with as many as the training has"
             )
         plan = self._plan
+        if plan is None:
+            self._warn_of_unscored_checkpoint()
         if plan is None or self.epoch != plan.epoch + 1:
             return
-        if self._warns_of_unscored and self._scored == 0 and isinstance(plan, Plan) and plan.score_count > 0:
-            self._warns_of_unscored = False
-            _log.warning(
-                "epoch %d left out samples that were to be scored before epoch %d, and were not: call "
-                "keepset.score_left_out(sampler, dataset, model, loss_fn) after each epoch, or give the sampler "
-                "score_left_out=False",
-                plan.epoch,
-                self.epoch,
-            )
+        self._warn_of_unscored(plan)
         if self._largest_batch == 0:
             self._warn_of_silence(plan)
         elif self._is_in_order:
@@ -470,6 +484,36 @@ class RankRun:
                 f"report(losses) needs every batch, "
                 "in the loader's order; else use report(index, losses)"
             )
+
+    def _warn_of_unscored(self, plan: Plan | UnprunedPlan) -> None:
+        """Once: what an epoch left out keeps losses that are older than the policy counts on."""
+        if not self._warns_of_unscored or self._failure is not None or not isinstance(plan, Plan):
+            return
+        if self._scored >= plan.score_count:
+            return
+        self._warns_of_unscored = False
+        _log.warning(
+            "epoch %d left out samples that were to be scored before epoch %d, and %d of the %d of this rank were: "
+            "call keepset.score_left_out(sampler, dataset, model, loss_fn) after each epoch, or give the sampler "
+            "score_left_out=False",
+            plan.epoch,
+            self.epoch,
+            self._scored,
+            plan.score_count,
+        )
+
+    def _warn_of_unscored_checkpoint(self) -> None:
+        """Where a training goes on after an epoch that was not scored yet when the checkpoint was made, nor since."""
+        resumed = self._checkpoint
+        if resumed is None or self.epoch != resumed.epoch + 1 or self.world.rank != 0 or not self._can_still_score():
+            return
+        _log.warning(
+            "the checkpoint was made before what epoch %d left out was scored: call sampler.set_epoch(%d) and "
+            "keepset.score_left_out(sampler, dataset, model, loss_fn) after sampler.load_state_dict(), on every rank, "
+            "or make checkpoints after the scoring",
+            resumed.epoch,
+            resumed.epoch,
+        )
 
     def _warn_of_silence(self, plan: Plan | UnprunedPlan) -> None:
         """Once: a policy that follows losses and gets none chooses by index and by chance."""

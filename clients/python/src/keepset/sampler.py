@@ -75,7 +75,8 @@ class Sampler(DistributedSampler[int]):
         metrics: names of further columns that `report` hands over, for example ["correct", "confidence"]. Those that
             the policy needs are added.
         weights: whether the loss that `report` returns is weighted, each sample by 1 / the probability with which it
-            was kept: "on" or "off". None: what the policy says, or else "off".
+            was kept: "on" or "off". None: what the policy says, or else "off". The sum over an epoch is then that of
+            all samples, in expectation, and the mean of a batch N / k times their mean.
         weight_cap: the greatest weight, at least 1. None: none is too large.
         score_source: what `report` takes: "loss", the loss of each sample; "batch_loss", one value, the mean of the
             batch, for a model that tells no more. Not with weights.
@@ -289,7 +290,8 @@ class Sampler(DistributedSampler[int]):
                 el2n are made that the run has and `metrics` does not.
 
         Returns:
-            The mean loss, a float32 scalar that can be differentiated.
+            The mean loss, a float32 scalar that can be differentiated. With weights it is mean(weight * loss), whose
+            expectation is N / k times the mean loss of all samples: divide by that for steps as large as without.
 
         Raises:
             ValueError, TypeError: shapes or types that do not fit, a metric that the policy needs and has not, or an
@@ -419,6 +421,18 @@ class Sampler(DistributedSampler[int]):
         """
         return self._run.plan
 
+    @property
+    def policy(self) -> Policy:
+        """The rule that chooses."""
+        return self._run.settings["policy"]
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rate is to be multiplied with in the present epoch; 1 as long as that has no plan, and with
+        all policies but `Kakurenbo`. `keepset.ScaledRates` does it.
+        """
+        return self._run.plan.learning_rate_factor if self._run.has_plan else 1.0
+
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draws kept share and saving over the epochs, and how often the samples were kept (needs matplotlib).
         `path`: a file to write it to as well.
@@ -461,6 +475,8 @@ class Sampler(DistributedSampler[int]):
         """Goes on from a `state_dict`: the run is taken back to where it was then, when the next plan is fetched. To be
         called on every rank, before the epoch's `iter(loader)`. `sampler.epoch` is then the epoch to go on with: the
         next one, where the state was taken at the end of an epoch. `set_epoch` of another one begins that at its start.
+        Where that epoch was not scored yet, `set_epoch` of it and `keepset.score_left_out` come first; a warning says
+        so.
 
         Raises ValueError for a state that is none, or of another run than `run_id` names.
         """

@@ -25,7 +25,7 @@ class EpochWeights:
 
     def weighted_mean(self, index: Any, losses: Tensor) -> Tensor:
         """mean(weight * loss) over a batch, a float32 scalar that can be differentiated. index: (B,) its samples, as
-        `keepset.Sampler.report` takes them. losses: (B,).
+        `keepset.Sampler.report` takes them. losses: (B,). Its expectation is N / k times the mean loss of all samples.
         """
         if isinstance(index, Tensor) and not index.is_cpu:
             return self._mean(losses, self._on_device(index, losses.device))
@@ -42,7 +42,8 @@ class EpochWeights:
             table = self._tables[index.device] = _upload(self._table, index.device)
         # An index outside the table would end the whole process; clamped, the report refuses it.
         weights = table[index.long().clamp(0, len(table) - 1)]
-        return weights.to(device, non_blocking=True)
+        # Nothing waits for a copy to the host, which might be read before it is there.
+        return weights.to(device, non_blocking=device.type != "cpu")
 
     @staticmethod
     def _mean(losses: Tensor, weights: Tensor) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from lightning_training import BATCH, EPOCHS, Model, N, fit
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 import keepset
 from support.sampler_process import SamplerProcess
@@ -70,6 +72,90 @@ def test_what_an_epoch_left_out_is_scored_at_its_end(settings: dict[str, Any], w
     progress = sampler.run.info().progress
     assert progress.scored == sum(map(len, model.scored.values())) > 0
     assert sampler.run.info().generation == 1
+
+
+def test_a_checkpoint_of_an_epochs_last_step_knows_what_was_scored(settings: dict[str, Any], tmp_path: Path) -> None:
+    settings |= {"policy": keepset.EpsilonGreedy(epsilon=0.0, alpha=1.0), "prune_rate": 0.5, "score_left_out": True}
+    sampler = keepset.Sampler(N, **settings)
+    seen: list[int] = []
+
+    class See(Callback):
+        def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
+            seen.append(sampler.run.info().progress.scored)
+
+    steps = N // BATCH
+    checkpoints = ModelCheckpoint(tmp_path, every_n_train_steps=steps // 2, save_top_k=-1)
+    fit(sampler, [checkpoints, See()], model=Scoring(sampler), folder=tmp_path, max_steps=steps + steps // 2)
+    assert seen[:3] == [0, 0, N // 2]
+    left_out = set(range(N)) - set(sampler.plan.indices.tolist())
+    sampler.close()
+    again = keepset.Sampler(N, **settings)
+    (last,) = tmp_path.glob(f"*step={steps + steps // 2}.ckpt")
+    model = fit(again, model=Scoring(again), resume=last)
+    assert set(model.trained[2]) == left_out
+
+
+def test_an_epoch_that_ends_in_its_middle_is_not_scored(settings: dict[str, Any]) -> None:
+    sampler = keepset.Sampler(N, policy=keepset.UCB(), prune_rate=0.5, score_left_out=True, **settings)
+    model = fit(sampler, model=Scoring(sampler), max_steps=N // BATCH + 2)
+    assert (model.scored, sampler.epoch, sampler.position) == ({}, 1, 2 * BATCH)
+
+
+class Moving(Scoring):
+    """Makes tensors of its batches in a hook, before they come to the device."""
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return batch[0], batch[1] + 0.5
+
+    def scoring_step(self, batch: Any, batch_idx: int) -> None:
+        index, x = batch
+        assert torch.equal(x, torch.as_tensor(index) + 0.5)
+        super().scoring_step(batch, batch_idx)
+
+
+def test_batches_to_score_come_by_the_modules_hooks(settings: dict[str, Any]) -> None:
+    sampler = keepset.Sampler(N, policy=keepset.UCB(), prune_rate=0.5, score_left_out=True, **settings)
+    assert len(fit(sampler, model=Moving(sampler)).trained) == EPOCHS
+    assert sampler.run.info().progress.scored > 0
+
+
+class Slowing(Scoring):
+    """Its rates shrink by each step."""
+
+    def __init__(self, sampler: keepset.Sampler) -> None:
+        super().__init__(sampler)
+        self.taken: list[tuple[float, float]] = []
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        self.taken.append((self.sampler.learning_rate_factor, optimizer.param_groups[0]["lr"]))
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def test_steps_are_as_large_as_the_plan_says(settings: dict[str, Any]) -> None:
+    sampler = keepset.Sampler(N, policy=keepset.Kakurenbo(), prune_rate=0.5, **settings)
+    model = fit(sampler, model=Slowing(sampler))
+    assert {round(factor, 2) for factor, _ in model.taken} == {1, 2, 1.67, 1.43}
+    for number, (factor, rate) in enumerate(model.taken):
+        assert rate == pytest.approx(0.1 * 0.99**number * factor)
+    assert model.trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 * 0.99 ** len(model.taken))
+
+
+class Failing(Slowing):
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        if self.current_epoch == 1:
+            raise RuntimeError("as it was told")
+
+
+def test_a_training_that_fails_has_its_own_rates(settings: dict[str, Any]) -> None:
+    sampler = keepset.Sampler(N, policy=keepset.Kakurenbo(), prune_rate=0.5, **settings)
+    model = Failing(sampler)
+    with pytest.raises(RuntimeError, match="as it was told"):
+        fit(sampler, model=model)
+    assert model.trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 * 0.99 ** (N // BATCH))
 
 
 def test_a_policy_that_decides_how_many_it_keeps(settings: dict[str, Any]) -> None:

@@ -125,6 +125,93 @@ def test_a_policy_that_decides_how_many_it_keeps_needs_max_steps(make: Make, tmp
     assert own.run.info().progress.scored > 0
 
 
+def test_more_steps_than_the_epochs_have_are_no_error(make: Make, tmp_path: Path) -> None:
+    own = make(policy=keepset.Kakurenbo(confidence=0.0), prune_rate=0.5)
+    trainer = make_trainer(own, tmp_path, max_steps=500)
+    steps = trainer.train().global_step
+    assert list(trainer.trained) == list(range(EPOCHS))
+    assert steps == sum(-(-len(samples) // 4) for samples in trainer.trained.values())
+
+
+def test_a_checkpoint_of_an_epochs_last_step_knows_what_was_scored(make: Make, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"policy": keepset.UCB(alpha=1.0), "prune_rate": 0.5, "score_left_out": True}
+    whole = make_trainer(make("-whole", **settings), tmp_path / "whole")
+    whole.train()
+    own = make(**settings)
+    seen: list[int] = []
+
+    class See(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            own.flush()
+            seen.append(own.run.info().progress.scored)
+
+    make_trainer(own, tmp_path, callbacks=[See(), StopAt(12 + 6)]).train()
+    assert seen[-2:] == [0, N // 2], "other callbacks, and the checkpoint, come after it"
+    own.close()
+    again = make_trainer(make(**settings), tmp_path)
+    again.train(resume_from_checkpoint=True)
+    assert again.trained == {epoch: whole.trained[epoch] for epoch in (2, 3)}
+    assert again.sampler.run.info().progress.scored == N
+
+
+def test_steps_are_as_large_as_the_plan_says(make: Make, tmp_path: Path) -> None:
+    """And the scheduler's rates, which the logs tell, are what they would be."""
+    own = make(policy=keepset.Kakurenbo(confidence=0.0), prune_rate=0.5)
+    taken: list[tuple[int, float, float]] = []
+
+    class Optimizer(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            taken.append((own.epoch, own.learning_rate_factor, self.param_groups[0]["lr"]))
+            return super().step(closure)
+
+    model = make_model()
+    optimizer = Optimizer(model.parameters(), lr=0.1)
+    args = make_args(tmp_path, max_steps=20)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    trainer = RecordingTrainer(
+        model=model, args=args, train_dataset=make_data(), sampler=own, optimizers=(optimizer, schedule)
+    )
+    for _ in range(2):
+        trainer.train()
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.9**20)
+        assert taken[0] == (0, 1, 0.1) and taken[-1][1] > 1
+        for number, (_, factor, rate) in enumerate(taken):
+            assert rate == pytest.approx(0.1 * 0.9**number * factor)
+        taken.clear()
+        optimizer.param_groups[0]["lr"] = 0.1  # once more, by the same optimizer
+
+
+class WithoutClasses(RecordingTrainer):
+    """Its labels are soft: nobody knows what is correct."""
+
+    def sample_losses(self, outputs: Any, inputs: Any) -> torch.Tensor:
+        return F.cross_entropy(outputs.logits, inputs["labels"], reduction="none")
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        soft = F.one_hot(inputs["labels"], 3).float()
+        return super().compute_loss(model, {**inputs, "labels": soft}, *args, **kwargs)
+
+
+class WithMetrics(WithoutClasses):
+    def sample_metrics(self, outputs: Any, inputs: Any) -> Any:
+        return {name: torch.full((len(inputs["labels"]),), 0.25) for name in ("correct", "confidence")}
+
+
+def test_metrics_that_cannot_be_made_are_the_users_to_make(make: Make, tmp_path: Path) -> None:
+    def trainer(kind: type[RecordingTrainer], own: keepset.Sampler) -> RecordingTrainer:
+        args = make_args(tmp_path, max_steps=20)
+        model = make_model()
+        model.config.problem_type = "multi_label_classification"
+        return kind(model=model, args=args, train_dataset=make_data(), sampler=own)
+
+    with pytest.raises(ValueError, match=r"needs the metric 'correct' in epoch 0, .*override sample_metrics\(outputs"):
+        trainer(WithoutClasses, make("-without", policy=keepset.Kakurenbo(), prune_rate=0.5)).train()
+    own = make(policy=keepset.Kakurenbo(), prune_rate=0.5)
+    assert trainer(WithMetrics, own).train().global_step == 20
+    metrics = own.run.client.statistics(own.run_id).metrics
+    assert set(metrics["correct"].tolist()) == set(metrics["confidence"].tolist()) == {0.25}
+
+
 def test_a_training_that_stops_in_mid_epoch_scores_nothing_yet(make: Make, tmp_path: Path) -> None:
     own = make(policy=keepset.UCB(), prune_rate=0.5, score_left_out=True)
     trainer = make_trainer(own, tmp_path, callbacks=[StopAt(14)])
@@ -132,8 +219,10 @@ def test_a_training_that_stops_in_mid_epoch_scores_nothing_yet(make: Make, tmp_p
     assert own.epoch == 1 and own.run.info().progress.scored == 0
 
 
-def test_the_mean_of_a_batch_is_all_that_is_known(make: Make, tmp_path: Path) -> None:
-    own = make(policy=keepset.UCB(), prune_rate=0.5, score_source="batch_loss", batch_loss_momentum=0.0)
+@pytest.mark.parametrize("scores_left_out", [False, True])
+def test_the_mean_of_a_batch_is_all_that_is_known(make: Make, tmp_path: Path, scores_left_out: bool) -> None:
+    settings: dict[str, Any] = {"score_source": "batch_loss", "batch_loss_momentum": 0.0}
+    own = make(policy=keepset.UCB(), prune_rate=0.5, score_left_out=scores_left_out, **settings)
     trainer = make_trainer(own, tmp_path)
     trainer.sample_losses = None  # type: ignore[method-assign]  # a model whose samples have no loss of their own
     trainer.train()
@@ -142,3 +231,4 @@ def test_the_mean_of_a_batch_is_all_that_is_known(make: Make, tmp_path: Path) ->
     last = trainer.trained[EPOCHS - 1][-4:]
     assert losses[last] == pytest.approx([logs[-1]] * 4, abs=1e-4)
     assert len(set(losses[last].tolist())) == 1
+    assert own.run.info().progress.scored == (N if scores_left_out else 0)

@@ -40,7 +40,8 @@ def main(settings: dict[str, Any], out: Path) -> None:
     model.register_buffer("shared", torch.zeros(()))  # which DDP shares out at each forward pass
     pairs = [(torch.tensor([index / count]), torch.tensor(float(index))) for index in range(count)]
     if settings.get("fsdp"):
-        fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+        # Else the outermost module keeps what it has gathered, and no forward pass but the first meets the others.
+        fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)), reshard_after_forward=True)
     else:
         model = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)

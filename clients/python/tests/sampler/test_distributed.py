@@ -46,18 +46,29 @@ def test_fsdp_takes_the_same_path(sampler: SamplerProcess, run_id: str, tmp_path
     assert len({*seen[0]["trained"][1], *seen[1]["trained"][1]}) == 50
 
 
-@pytest.mark.parametrize("settings", [{"score_batches": [8, 3]}, {"score_batches": [8, 8], "fsdp": True}])
+@pytest.mark.parametrize("settings", [{"score_batches": [8, 3]}, {"score_batches": [5, 5], "fsdp": True}])
 def test_ranks_score_what_was_left_out(
     sampler: SamplerProcess, run_id: str, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """With DDP each at its own pace."""
+    """With DDP each at its own pace. With FSDP one has a batch more than the other, and both make as many."""
     seen = train(2, tmp_path, address=sampler.address, run_id=run_id, **settings)
     # Nothing is selected after the last epoch.
-    assert seen[0]["scored"] == seen[1]["scored"] == [0, 26, 0]
+    assert [rank["scored"] for rank in seen] == [[0, 26, 0], [0, 25, 0]]
     with keepset.connect(sampler.address) as client:
-        assert client.get_run(run_id).progress.scored == 52, "51, and one twice"
+        assert client.get_run(run_id).progress.scored == 51
     first, second = ({index for rank in seen for index in rank["trained"][epoch]} for epoch in (1, 2))
     assert not first & second, "what was scored came back, its losses being larger"
+
+
+def test_a_rank_with_nothing_to_score_makes_the_forward_passes_of_fsdp(
+    sampler: SamplerProcess, run_id: str, tmp_path: Path
+) -> None:
+    settings = {"score_batches": [5, 5], "fsdp": True, "prune_rate": 0.009}
+    seen = train(2, tmp_path, address=sampler.address, run_id=run_id, **settings)
+    assert [rank["scored"] for rank in seen] == [[0, 1, 0], [0, 0, 0]]
+    with keepset.connect(sampler.address) as client:
+        progress = client.get_run(run_id).progress
+    assert (progress.scored, progress.observations) == (1, 101 + 100 + 100 + 1)
 
 
 def test_the_same_samples_are_kept_with_any_number_of_ranks(

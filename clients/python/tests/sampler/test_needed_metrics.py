@@ -88,6 +88,30 @@ def test_a_static_score_needs_its_metric_while_it_observes(
         assert sorted(index) == sorted(hardest.tolist())
 
 
+@pytest.mark.parametrize("metrics", [[], ["el2n"]])
+def test_a_static_score_that_has_chosen_needs_its_metric_no_more(
+    sampler: SamplerProcess, run_id: str, metrics: list[str]
+) -> None:
+    """It is made and sent on only where somebody asked for it."""
+    policy = keepset.StaticScore(metric="el2n", observe_epochs=1)
+    made = make(sampler, run_id, policy=policy, prune_rate=0.5, metrics=metrics)
+    index = list(made)
+    made.report(index, LOSSES[index], logits=LOGITS[index], targets=TARGETS[index])
+    made.set_epoch(1)
+    index = list(made)
+    made.report(index, LOSSES[index], logits=2 * LOGITS[index], targets=TARGETS[index])
+    logits = 2 * LOGITS if metrics else LOGITS
+    torch.testing.assert_close(torch.from_numpy(columns(made)["el2n"])[index], scores.el2n(logits, TARGETS)[index])
+
+
+def test_a_custom_score_is_given_once(sampler: SamplerProcess, run_id: str) -> None:
+    made = make(sampler, run_id, policy=keepset.CustomScore())
+    index = list(made)
+    with pytest.raises(ValueError, match=r"score= and metrics=\{\"score\": \.\.\.\} are the same"):
+        made.report(index, LOSSES[index], score=LOSSES[index], metrics={"score": LOSSES[index]})
+    assert made.position == 0
+
+
 def test_grand_is_the_trainers_to_make(sampler: SamplerProcess, run_id: str) -> None:
     made = make(sampler, run_id, policy=keepset.StaticScore(metric="grand", observe_epochs=1))
     index = list(made)

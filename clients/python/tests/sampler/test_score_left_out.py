@@ -163,6 +163,81 @@ def test_says_once_that_nobody_scored(sampler: SamplerProcess, run_id: str, capl
     assert "keepset.score_left_out(sampler, dataset, model, loss_fn)" in caplog.text
 
 
+def test_says_that_only_a_part_was_scored(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make(sampler, run_id)
+    train(made, 0)
+    train(made, 1)
+    index = list(made.scoring)[:5]
+    made.scoring.report(index, torch.ones(5))
+    list(made)  # the present epoch's own plan says nothing yet
+    assert caplog.records == []
+    train(made, 2)
+    assert "were to be scored before epoch 2, and 5 of the 30 of this rank were" in caplog.text
+
+
+def test_a_resume_at_the_end_of_an_epoch_scores_what_was_not(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make(sampler, run_id, policy=keepset.UCB(alpha=1.0))
+    train(made, 0)
+    train(made, 1)
+    state = made.state_dict()
+    left_out = set(range(N)) - set(made.plan.indices.tolist())
+    made.close()
+    again = make(sampler, run_id, policy=keepset.UCB(alpha=1.0))
+    again.load_state_dict(state)
+    assert again.epoch == 2
+    again.set_epoch(1)
+    assert list(again) == []
+    assert keepset.score_left_out(again, DATA, make_model(), lambda logits, y: y + 100.0) == N // 2
+    assert again.state_dict()["is_unscored"] is False
+    again.set_epoch(2)
+    assert set(again) == left_out
+    info = again.run.info()
+    assert (info.generation, info.progress.scored, info.progress.repeats) == (1, N // 2, 0)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("is_scored", [False, True])
+def test_a_resume_past_what_was_not_scored_says_so(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture, is_scored: bool
+) -> None:
+    made = make(sampler, run_id)
+    train(made, 0)
+    train(made, 1)
+    if is_scored:
+        keepset.score_left_out(made, DATA, make_model(), each_loss)
+    state = made.state_dict()
+    made.close()
+    again = make(sampler, run_id)
+    again.load_state_dict(state)
+    assert len(list(again)) == N // 2 and again.epoch == 2
+    assert len(caplog.records) == (not is_scored)
+    if not is_scored:
+        assert "made before what epoch 1 left out was scored: call sampler.set_epoch(1)" in caplog.text
+
+
+def test_a_run_that_has_gone_on_is_not_taken_back_to_score(
+    sampler: SamplerProcess, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make(sampler, run_id)
+    train(made, 0)
+    train(made, 1)
+    state = made.state_dict()
+    keepset.score_left_out(made, DATA, make_model(), each_loss)
+    train(made, 2)
+    made.close()
+    again = make(sampler, run_id)
+    again.load_state_dict(state)
+    again.set_epoch(1)
+    assert keepset.score_left_out(again, DATA, make_model(), each_loss) == 0
+    again.set_epoch(2)
+    assert again.run.info().next_epoch == 3
+    assert caplog.records == []
+
+
 def test_is_of_an_epoch_that_has_a_plan(sampler: SamplerProcess, run_id: str) -> None:
     made = make(sampler, run_id)
     with pytest.raises(ValueError, match=r"epoch 0 has no plan yet.*before sampler\.set_epoch\(\) of the next"):

@@ -192,6 +192,17 @@ def test_indices_on_a_device_look_their_weights_up_there(weighted: keepset.Sampl
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_weights_have_arrived_where_the_losses_are_on_the_host(weighted: keepset.Sampler) -> None:
+    plan = weighted.plan
+    assert isinstance(plan, Plan) and plan.weights is not None
+    weights = EpochWeights(plan, plan.weights)
+    index = torch.from_numpy(plan.indices.astype(np.int64)).to("cuda")
+    torch.cuda._sleep(10**8)  # the device is behind
+    found = weights._on_device(index.repeat(10_000), torch.device("cpu"))
+    assert torch.equal(found, torch.from_numpy(plan.weights).repeat(10_000))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_weights_reach_a_device_without_a_wait(weighted: keepset.Sampler) -> None:
     plan = weighted.plan
     list(weighted)

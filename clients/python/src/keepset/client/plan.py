@@ -43,8 +43,8 @@ class Plan:
     indices: npt.NDArray[np.uint32] = field(repr=False)
     """Samples to train on, in this order, (position_count - start_position,). Read-only."""
     weights: npt.NDArray[np.float32] | None = field(default=None, repr=False)
-    """Weight of the loss of each of `indices`: the mean of weight * loss over a batch is what is to be minimised.
-    Read-only; None: all are 1."""
+    """Weight of the loss of each of `indices`: the mean of weight * loss over a batch is what is to be minimised. Its
+    expectation is sample_count / kept_count times the mean loss. Read-only; None: all are 1."""
     learning_rate_factor: float = 1.0
     """What the learning rate is to be multiplied with in this epoch: 1, unless the policy (Kakurenbo) says so."""
     score_count: int = 0

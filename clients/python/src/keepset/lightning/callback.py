@@ -8,6 +8,7 @@ from typing import Any, cast
 from torch.utils.data import DataLoader
 
 from keepset.infinite_sampler import InfiniteSampler
+from keepset.learning_rate import ScaledRates
 from keepset.lightning.left_out import check_scoring_step, run_scoring_steps
 from keepset.lightning.loaders import find_loader
 from keepset.lightning.loop_counts import start_epoch
@@ -33,8 +34,9 @@ class KeepsetCallback(Callback):
     had all of the sampler's `epochs` is finished. `validate`, `test` and `predict` leave the sampler alone.
 
     Where the policy has what an epoch leaves out scored, the module's `scoring_step(batch, batch_idx)` is called with
-    it at the epoch's end, in eval mode and without gradient; it ends with
-    `self.sampler.scoring.report(index, losses)`.
+    it after the epoch's last batch, in eval mode and without gradient; it ends with
+    `self.sampler.scoring.report(index, losses)`. A plan's `learning_rate_factor` is in each step of the trainer's
+    optimizers, and no scheduler sees it: `keepset.ScaledRates`.
 
     Each epoch logs `kept_fraction` and `saving`; in the module's `on_train_epoch_end` the sampler is in the next one.
 
@@ -59,6 +61,7 @@ class KeepsetCallback(Callback):
         """The sampler's state at the start of `fit`, and the epoch of it, from 0."""
         self._batch_start: int | None = None
         """Position before the batch that is being trained."""
+        self._rates: ScaledRates | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Prepares the trainer for epochs of different lengths."""
@@ -80,7 +83,7 @@ class KeepsetCallback(Callback):
         self._go_to_start()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Checks loader, processes and checkpoint against the sampler."""
+        """Checks loader, processes and checkpoint against the sampler, and sees to the optimizers' rates."""
         loader = find_loader(trainer.train_dataloader, self.sampler)
         check_scoring_step(pl_module, self.sampler)
         shares: dict[str, Any] = cast(Any, trainer).distributed_sampler_kwargs or {"rank": 0, "num_replicas": 1}
@@ -90,6 +93,7 @@ class KeepsetCallback(Callback):
                 f"rank {shares['rank']} of {shares['num_replicas']}: leave out Sampler(rank=, world_size=)"
             )
         self._check_middle(cast(Any, trainer).fit_loop.epoch_loop.batch_progress.current.processed, loader)
+        self._rates = ScaledRates(self.sampler, trainer.optimizers)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Remembers where the batch begins."""
@@ -98,25 +102,31 @@ class KeepsetCallback(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Sees to it that the batch was reported."""
+        """Sees to it that the batch was reported, and has scored what the epoch left out, if it is its last one: before
+        Lightning makes a checkpoint.
+        """
         if self.sampler.position == self._batch_start:
             raise ValueError(
                 f"training_step reported no losses of batch {batch_idx}: end it with "
                 "`return sampler.report(index, losses)`"
             )
         self._batch_start = None
+        if trainer.is_last_batch:
+            run_scoring_steps(trainer, pl_module, self.sampler, find_loader(trainer.train_dataloader, self.sampler))
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Gives the optimizers their own rates back."""
+        self._free_rates()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Has scored what the epoch left out, logs what it kept, and names the next one: Lightning asks for its length
-        before it sets it.
-        """
-        run_scoring_steps(trainer, pl_module, self.sampler, find_loader(trainer.train_dataloader, self.sampler))
+        """Logs what the epoch kept, and names the next one: Lightning asks for its length before it sets it."""
         shares = {"kept_fraction": self.sampler.kept_fraction, "saving": self.sampler.saving}
         pl_module.log_dict(shares, sync_dist=True)
         self.sampler.set_epoch(trainer.current_epoch + 1)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Waits until all losses are recorded; finishes the run after the last of its `epochs`."""
+        self._free_rates()
         self.sampler.flush()
         trainer.strategy.barrier("keepset")  # Losses of another rank would be refused by a run that is finished.
         if self.sampler.epochs is not None and trainer.current_epoch >= self.sampler.epochs:
@@ -159,6 +169,11 @@ class KeepsetCallback(Callback):
         if self._trainer is not None:
             self._start = state_dict
             self._go_to_start()
+
+    def _free_rates(self) -> None:
+        if self._rates is not None:
+            self._rates.remove()
+            self._rates = None
 
     def _go_to_start(self) -> None:
         self.sampler.load_state_dict(self._start)

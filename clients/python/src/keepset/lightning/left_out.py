@@ -24,12 +24,16 @@ def check_scoring_step(module: LightningModule, sampler: Sampler) -> None:
 
 def run_scoring_steps(trainer: Trainer, module: LightningModule, sampler: Sampler, trained_on: DataLoader[Any]) -> None:
     """Calls the module's `scoring_step` with batches of what this rank is to score, in eval mode and without gradient;
-    they are made as those of the loader that is trained on.
+    they are made as those of the loader that is trained on, and come to the device by the module's own hooks. Then the
+    losses of all ranks are recorded.
     """
-    if not sampler.scores_left_out or len(sampler.scoring) == 0:
+    if not sampler.scores_left_out:
         return
     precision: Any = trainer.precision_plugin
     with evaluating(module), torch.no_grad(), precision.forward_context():
-        for number, batch in enumerate(scoring_loader(sampler, trained_on)):
-            moved: Any = trainer.strategy.batch_to_device(precision.convert_input(batch))
+        for number, batch in enumerate(scoring_loader(sampler, trained_on, cast(Any, trainer).model)):
+            converted = cast(Any, module)._on_before_batch_transfer(precision.convert_input(batch), dataloader_idx=0)
+            moved: Any = trainer.strategy.batch_to_device(converted, dataloader_idx=0)
             cast(Any, module).scoring_step(moved, number)
+    sampler.flush()
+    trainer.strategy.barrier("keepset")  # A checkpoint is of all ranks.

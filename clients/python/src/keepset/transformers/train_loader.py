@@ -80,9 +80,9 @@ class TrainLoader:
             self._left -= 1
             yield batch
 
-    def scoring(self) -> DataLoader[Any]:
-        """Batches of what this rank is to score after the sampler's present epoch, made as the others."""
-        return scoring_loader(self.sampler, self._plain)
+    def scoring(self, model: torch.nn.Module) -> DataLoader[Any]:
+        """Batches of what this rank is to score by `model` after the sampler's present epoch, made as the others."""
+        return scoring_loader(self.sampler, self._plain, model)
 
     @property
     def is_at_end(self) -> bool:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -16,9 +17,10 @@ from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import get_last_checkpoint
 
 from keepset.accelerate import prepare_unregistered
+from keepset.batch_columns import MissingMetricError
 from keepset.indexed_dataset import indexed
 from keepset.infinite_sampler import InfiniteSampler
-from keepset.left_out import class_columns, evaluating, local_module, report_scored
+from keepset.left_out import class_columns, evaluating, local_module
 from keepset.sampler import Sampler
 from keepset.transformers.epoch_callback import EpochCallback
 from keepset.transformers.head_losses import HeadLoss, find_head_loss, logits_and_loss, next_tokens
@@ -45,9 +47,10 @@ class KeepsetTrainer(Trainer):
     evaluation, logging and saving happen as asked. Logs of the training have `kept_fraction` and `saving`. A
     checkpoint holds the sampler's state: `train(resume_from_checkpoint=...)` goes on exactly, in mid-epoch too.
 
-    Where the policy has what an epoch leaves out scored, that happens at the epoch's end. The metrics correct,
-    confidence and el2n are made of the model's logits, where these are of classes. Policies that decide themselves how
-    many samples an epoch keeps need `max_steps`.
+    Where the policy has what an epoch leaves out scored, that happens with the epoch's last step. The metrics correct,
+    confidence and el2n are made of the model's logits, where these are of classes; `sample_metrics` has others. A
+    plan's `learning_rate_factor` is in each step, and in no log and no scheduler: `keepset.ScaledRates`. Policies that
+    decide themselves how many samples an epoch keeps need `max_steps`.
 
     What is trained is the mean of the `sample_losses` of each batch, which is the model's own loss where all samples
     of a batch have equally many labels. In language models with texts of different lengths each text counts alike,
@@ -113,6 +116,15 @@ class KeepsetTrainer(Trainer):
         if self._head_loss is None:
             self._head_loss = find_head_loss(logits, labels, own_loss)
         return self._head_loss(logits, labels).losses
+
+    def sample_metrics(self, outputs: Any, inputs: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """Further columns of a batch, (B,) each, by name, to override: metrics that the sampler has or its policy
+        needs, and which cannot be made of the logits (B, C) and labels (B,) of classes.
+
+        Args:
+            outputs, inputs: as those of `sample_losses`.
+        """
+        return {}
 
     # What the Trainer calls.
 
@@ -182,13 +194,10 @@ class KeepsetTrainer(Trainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch=num_items_in_batch)
         inputs = dict(inputs)
         index = inputs.pop(INDEX)
-        if self.sampler.reports_batch_loss:
-            losses, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        else:
-            outputs = self._answer(model, inputs)
-            losses = self.sample_losses(outputs, inputs)
-        logits, targets = class_columns(logits_and_loss(outputs)[0], inputs.get("labels"))
-        loss = self.sampler.report(index, losses, logits=logits, targets=targets)
+        losses, outputs = self._losses(model, inputs)
+        columns = self._columns(outputs, inputs)
+        with _telling_what_to_override():
+            loss = self.sampler.report(index, losses, **columns)
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -205,9 +214,18 @@ class KeepsetTrainer(Trainer):
         if self.args.should_save:
             torch.save(self.sampler.state_dict(export=self._exports_sampler), os.path.join(output_dir, _STATE_FILE))
 
-    def _answer(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+    def _losses(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Any]:
+        """What the sampler takes as the losses of a batch, and what the model answered."""
+        if self.sampler.reports_batch_loss:
+            return cast(tuple[Tensor, Any], super().compute_loss(model, inputs, return_outputs=True))
         given = {name: values for name, values in inputs.items() if name != "labels"}
-        return model(**(inputs if self._needs_labels() else given))
+        outputs = model(**(inputs if self._needs_labels() else given))
+        return self.sample_losses(outputs, inputs), outputs
+
+    def _columns(self, outputs: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What is reported of a batch beside its losses."""
+        logits, targets = class_columns(logits_and_loss(outputs)[0], inputs.get("labels"))
+        return {"metrics": self.sample_metrics(outputs, inputs), "logits": logits, "targets": targets}
 
     def _score_left_out(self, loader: TrainLoader) -> None:
         """Has scored what the present epoch left out, where the policy wants that."""
@@ -215,13 +233,12 @@ class KeepsetTrainer(Trainer):
             return
         wrapped: Any = self.model_wrapped
         model = local_module(wrapped)
-        with evaluating(model), torch.no_grad(), self.compute_loss_context_manager():
-            for batch in loader.scoring():
+        with evaluating(model), torch.no_grad(), self.compute_loss_context_manager(), _telling_what_to_override():
+            for batch in loader.scoring(model):
                 inputs = dict(self._prepare_inputs(batch))
                 index = inputs.pop(INDEX)
-                outputs = self._answer(model, inputs)
-                losses = self.sample_losses(outputs, inputs)
-                report_scored(self.sampler, index, losses, logits_and_loss(outputs)[0], inputs.get("labels"))
+                losses, outputs = self._losses(model, inputs)
+                self.sampler.scoring.report(index, losses, **self._columns(outputs, inputs))
 
     def _needs_labels(self) -> bool:
         """Whether the model has to get them. A causal language model would compute its loss of them once more, which
@@ -255,3 +272,15 @@ class KeepsetTrainer(Trainer):
                 f"train_dataset has {len(dataset)} samples, the sampler was made for {count}: make it for the very "
                 "data set that is trained on"
             )
+
+
+@contextmanager
+def _telling_what_to_override() -> Generator[None]:
+    """The remedy for a missing metric that is one for who reports nothing himself."""
+    try:
+        yield
+    except MissingMetricError as error:
+        raise ValueError(
+            f"{error.need}, which is made of logits (B, C) and labels (B,) of classes, and this model has others: "
+            "override sample_metrics(outputs, inputs) of KeepsetTrainer, or take a policy that does without"
+        ) from error
