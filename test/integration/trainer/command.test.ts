@@ -58,7 +58,7 @@ describe('keepset train', { timeout: 120_000 }, () => {
       code: 2,
       stdout: '',
       stderr: expect.stringMatching(
-        /^error: .*spec\.static_score\.observe_epochs is 0; it must be from 1 to 65535.*\n$/,
+        /^error: .*spec\.static_score\.observe_epochs is 0; it must be a whole number from 1 to 65535.*\n$/,
       ),
     })
     const tooMany = await runCommand([...quick(), '--policy', 'static_score', '--policy-settings', 'metric=el2n'])

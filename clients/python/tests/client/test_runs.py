@@ -470,7 +470,9 @@ def test_statistics_have_what_the_policy_keeps_for_itself(client: Client) -> Non
     statistics = client.statistics(run.run_id)
     assert list(statistics.metrics) == ["margin"]
     above = np.where(np.arange(50_000) >= 24_999.5, 1, -1)
-    assert [column.tolist() for column in statistics.policy_columns.values()] == [above.tolist()]
+    assert list(statistics.policy_columns) == ["repb_above", "repb_times"]
+    assert np.array_equal(statistics.policy_columns["repb_above"], above)
+    assert np.array_equal(statistics.policy_columns["repb_times"], np.ones(50_000))
 
 
 def test_a_closed_client_says_so(sampler: SamplerProcess) -> None:

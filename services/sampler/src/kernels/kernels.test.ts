@@ -70,6 +70,7 @@ describe('instances on one memory', () => {
       observations: 1,
       nonFinite: 0,
       repeats: 9,
+      scored: 0,
     })
     expect(scratch.every((byte) => byte === 0x5a)).toBe(true)
   })

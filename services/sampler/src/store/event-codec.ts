@@ -153,7 +153,7 @@ function readSummary(words: Uint32Array): SelectionSummary {
   const overlap = new DataView(words.buffer, words.byteOffset).getFloat64(8, true)
   if (bins > MAX_BINS) throw new Error(`a histogram of times kept has ${bins} bins`)
   const timesKept = [...words.subarray(6, 6 + bins)]
-  return { alwaysCount, neverCount, overlap: Number.isNaN(overlap) ? undefined : overlap, binWidth, timesKept }
+  return { alwaysCount, neverCount, overlap: Number.isNaN(overlap) ? undefined : overlap, timesKept, binWidth }
 }
 
 /** A copy of the weights, which are the last of an event's words; as for a bitmap. */
