@@ -107,11 +107,6 @@ class ServiceSampler(keepset.Sampler):
         self._folder = folder
 
     @property
-    def learning_rate_factor(self) -> float:
-        """What the learning rate is multiplied with in the present epoch."""
-        return self.plan.learning_rate_factor
-
-    @property
     def mean_weight(self) -> float:
         """Mean weight of the samples of the present epoch's plan; 1 where it has no weights."""
         weights = self.plan.weights if isinstance(self.plan, Plan) else None

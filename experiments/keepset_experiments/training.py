@@ -90,15 +90,15 @@ class _Training:
         starts = range(0, len(order), recipe.batch_size)
         if self.total_steps is not None:
             starts = starts[: self.total_steps - self.steps]
+        divisor = sampler.mean_weight if self._method.divides_by_mean_weight else 1.0
+        rate_factor = sampler.learning_rate_factor
         for number, start in enumerate(starts):
             batch = slice(start, start + recipe.batch_size)
             logits, losses = self._forward(images[batch], labels[batch])
             with self._clock.in_sampler():
                 loss = sampler.report(order[batch], self._reported(losses), logits=logits, targets=labels[batch])
-            if self._method.divides_by_mean_weight:
-                loss = loss / sampler.mean_weight
             step, total = self._place(epoch + number / len(starts))
-            self._optimizer.step(loss, step, total, sampler.learning_rate_factor)
+            self._optimizer.step(loss / divisor, step, total, rate_factor)
             self.steps += 1
 
     def score_left_out(self) -> None:

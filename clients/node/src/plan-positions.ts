@@ -14,7 +14,7 @@ export type MetricValues = Readonly<Record<string, ArrayLike<number>>>
 export interface PositionFacts {
   readonly epoch: number
   readonly rank: number
-  /** Positions of this rank: as many as for every other rank. */
+  /** Positions of this rank: of a plan as many as for every other rank, of what is to be scored perhaps one more or less. */
   readonly positionCount: number
 }
 

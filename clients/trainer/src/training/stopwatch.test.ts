@@ -1,17 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StoppedError } from './stop.js'
 import { longWait, Stopwatch, secondsBetween, type TimedPart } from './stopwatch.js'
+import { handClock } from './testing/hand-clock.js'
 
-/** A clock that moves only when told to: in seconds. */
-let now = 0
-const pass = (seconds: number) => {
-  now += seconds
-}
-beforeEach(() => {
-  now = 100
-  vi.spyOn(performance, 'now').mockImplementation(() => now * 1000)
-})
-afterEach(() => vi.restoreAllMocks())
+const pass = handClock()
 
 describe('Stopwatch', () => {
   it('adds up each part, and the wall-clock time over all', async () => {

@@ -1,22 +1,14 @@
 import type { Batch, Plan, Run } from '@keepset/client'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import type { BatchMaker } from '../data/batch-maker.js'
 import type { Classifier } from '../models/classifier.js'
 import { MetricsLog } from './metrics.js'
 import type { TrainingSettings } from './settings.js'
 import { Stopwatch } from './stopwatch.js'
+import { handClock } from './testing/hand-clock.js'
 import { trainEpochs } from './train-epochs.js'
 
-/** A clock that moves only when told to: in seconds. */
-let now = 0
-const pass = (seconds: number) => {
-  now += seconds
-}
-beforeEach(() => {
-  now = 100
-  vi.spyOn(performance, 'now').mockImplementation(() => now * 1000)
-})
-afterEach(() => vi.restoreAllMocks())
+const pass = handClock()
 
 async function* oneBatch(count: number, seconds: number): AsyncGenerator<Batch> {
   pass(seconds)

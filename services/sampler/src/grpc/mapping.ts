@@ -40,8 +40,8 @@ function readEnum<T>(field: string, value: number, names: Readonly<Record<number
 }
 
 /** The highest number of an enum that has this name: the lowest one is that of the default, where it has one. */
-function numberOf(names: Readonly<Record<number, string>>, name: string): number {
-  return Number(Object.entries(names).findLast(([, each]) => each === name)?.[0])
+function numberOf<E extends number>(names: Readonly<Record<E, string | undefined>>, name: string): E {
+  return Number(Object.entries(names).findLast(([, each]) => each === name)?.[0]) as E
 }
 
 const shardModes = {
@@ -142,12 +142,10 @@ function writeRunSpec(spec: RunSpec): RunSpecMessage {
     ...spec,
     pruneRateSchedule: [...spec.pruneRateSchedule],
     metrics: [...spec.metrics],
-    shardMode: spec.shardMode === 'drop' ? ShardMode.SHARD_MODE_DROP : ShardMode.SHARD_MODE_PAD,
-    nonFinite:
-      spec.nonFinite === 'reject' ? NonFiniteMode.NON_FINITE_MODE_REJECT : NonFiniteMode.NON_FINITE_MODE_IGNORE,
-    weights: spec.weights === 'on' ? WeightsMode.WEIGHTS_MODE_ON : WeightsMode.WEIGHTS_MODE_OFF,
-    scoreSource:
-      spec.scoreSource === 'batch_loss' ? ScoreSource.SCORE_SOURCE_BATCH_LOSS : ScoreSource.SCORE_SOURCE_LOSS,
+    shardMode: numberOf(shardModes, spec.shardMode),
+    nonFinite: numberOf(nonFiniteModes, spec.nonFinite),
+    weights: numberOf(weightsModes, spec.weights),
+    scoreSource: numberOf(scoreSources, spec.scoreSource),
     policy: writePolicy(spec.policy),
   })
 }

@@ -1,4 +1,4 @@
-import { ruleOfEpoch } from '../core/plans/epoch-rule.js'
+import { isEverything, ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { positionCount } from '../core/plans/sharding.js'
 import { countIsOwn } from '../core/policies/registry.js'
 import type { KeptSet } from '../core/selection/kept-set.js'
@@ -97,7 +97,7 @@ export function checkPlanRequest(run: Run, request: PlanRequest): void {
   checkLastSequence(run, request)
   if (epoch === run.nextEpoch) {
     const { keptCount, reason, pruneRate } = ruleOfEpoch(run.spec, epoch)
-    const isOpen = reason !== 'warmup' && reason !== 'tail' && countIsOwn(run.spec.policy, pruneRate)
+    const isOpen = !isEverything(reason) && countIsOwn(run.spec.policy, pruneRate)
     const planned = reason === 'reused' ? run.keptSet.count : run.spec.sampleCount
     checkPositions(run, isOpen ? planned : keptCount, request)
     return

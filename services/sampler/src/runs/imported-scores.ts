@@ -1,3 +1,4 @@
+import { MAX_F32 } from '../core/max-f32.js'
 import { IMPORTED_SCORE, type StaticScoreSettings, staticScores } from '../core/policies/static-score.js'
 import { emptyStatistics, Run } from './run.js'
 import { invalidField } from './run-error.js'
@@ -7,8 +8,6 @@ import { columnNames, type RunSpec } from './run-spec.js'
 import { newState } from './run-state.js'
 import type { StatisticsReading } from './statistics-reading.js'
 
-/** Larger scores, those of samples that never were right above all, count as this: a column holds no infinity. */
-const MAX_SCORE = 3.4028234663852886e38
 const CHUNK_SAMPLES = 0x8000
 
 /** Settings of a run whose scores come from others; undefined for every other run. */
@@ -58,8 +57,9 @@ export class ImportedScores {
     for (const { startIndex, means, metrics } of reading.chunks(CHUNK_SAMPLES)) {
       await new Promise((resolve) => setImmediate(resolve))
       const column = (name: string) => metrics[names.indexOf(name)]?.values as Float32Array
+      // A column holds no infinity, which is the score of a sample that never was right.
       staticScores(metric, means.length, column).forEach((score, at) => {
-        this.#sums[startIndex + at] = (this.#sums[startIndex + at] as number) + Math.min(score, MAX_SCORE)
+        this.#sums[startIndex + at] = (this.#sums[startIndex + at] as number) + Math.min(score, MAX_F32)
       })
     }
     this.#runs++

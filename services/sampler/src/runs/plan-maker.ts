@@ -1,4 +1,4 @@
-import { isBeforeSelection, ruleOfEpoch } from '../core/plans/epoch-rule.js'
+import { isEverything, isScored, ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { computePlan, type Plan } from './plan.js'
 import type { Choice, MadePlan, Planner, PlanWork } from './ports.js'
 import type { Run } from './run.js'
@@ -95,18 +95,16 @@ export class PlanMaker {
 /** What the plan of the next epoch is made of. */
 function nextWork(run: Run, worldSize: number): PlanWork {
   const { spec, statistics, nextEpoch: epoch, keptSet } = run
-  const { seed, shardMode, positionMultiple, scoreLeftOut } = spec
+  const { seed, shardMode, positionMultiple } = spec
   const { reason } = ruleOfEpoch(spec, epoch)
-  const isAll = reason === 'warmup' || reason === 'tail'
-  const isScored = !isAll && scoreLeftOut && isBeforeSelection(spec, epoch)
   const sharding = { worldSize, shardMode, positionMultiple }
   return {
     statistics,
     seed,
     epoch,
     sharding,
-    isScored,
-    kept: isAll ? undefined : reason === 'reused' ? keptSet : nextChoice(run),
+    isScored: isScored(spec, epoch),
+    kept: isEverything(reason) ? undefined : reason === 'reused' ? keptSet : nextChoice(run),
   }
 }
 

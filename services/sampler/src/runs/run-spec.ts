@@ -40,8 +40,6 @@ export interface RunSpec extends EpochSettings {
   readonly scoreSource: ScoreSource
   /** Undefined with `loss`. */
   readonly batchLossMomentum: number | undefined
-  /** Whether what a plan leaves out has a forward pass before the next selection. */
-  readonly scoreLeftOut: boolean
 }
 
 /** Names of the columns that a run has beside those that all have: its metrics, then those of its policy. */

@@ -1,4 +1,4 @@
-import { isBeforeSelection, ruleOfEpoch } from '../core/plans/epoch-rule.js'
+import { isEverything, isScored, ruleOfEpoch } from '../core/plans/epoch-rule.js'
 import { learningRateFactor, ownColumns, statisticsSettings } from '../core/policies/registry.js'
 import { KeptSet } from '../core/selection/kept-set.js'
 import { SampleStatistics } from '../core/statistics/sample-statistics.js'
@@ -197,14 +197,14 @@ export class Run {
     const { plan, selectionEpoch, generation } = this.#state
     if (!plan) return undefined
     const { epoch, reason, worldSize } = plan
-    const { sampleCount, seed, shardMode, positionMultiple, scoreLeftOut, policy, totalEpochs } = this.spec
+    const { sampleCount, seed, shardMode, positionMultiple, policy, totalEpochs } = this.spec
     const isAll = isEverything(reason)
     return new Plan({
       epoch,
       reason,
       selectionEpoch: isAll ? epoch : selectionEpoch,
       keptSet: isAll ? undefined : this.#keptSet,
-      isScored: !isAll && scoreLeftOut && isBeforeSelection(this.spec, epoch),
+      isScored: isScored(this.spec, epoch),
       learningRateFactor: isAll
         ? 1
         : learningRateFactor(policy, ruleOfEpoch(this.spec, epoch).pruneRate, epoch, totalEpochs),
@@ -227,8 +227,4 @@ export class Run {
     progress.reports++
     this.#sequences[rank] = sequence
   }
-}
-
-function isEverything(reason: EpochPlanned['reason']): boolean {
-  return reason === 'warmup' || reason === 'tail'
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type EpochSettings, ruleOfEpoch } from './epoch-rule.js'
+import { type EpochSettings, isScored, ruleOfEpoch } from './epoch-rule.js'
 
 const settings: EpochSettings = {
   sampleCount: 100,
@@ -9,6 +9,7 @@ const settings: EpochSettings = {
   selectionPeriod: 3,
   warmupEpochs: 1,
   tailEpochs: 0,
+  scoreLeftOut: false,
 }
 
 const reasons = (given: Partial<EpochSettings>, epochs: number) =>
@@ -41,5 +42,20 @@ describe('ruleOfEpoch', () => {
     expect(reasons({ warmupEpochs: 2, pruneRateSchedule: [{ fromEpoch: 1, pruneRate: 0.9 }] }, 4)).toBe(
       'w100 w100 s10 r10',
     )
+  })
+})
+
+describe('isScored', () => {
+  const scored = (given: Partial<EpochSettings>, epochs: number) =>
+    Array.from({ length: epochs }, (_, epoch) => Number(isScored({ ...settings, scoreLeftOut: true, ...given }, epoch)))
+
+  it('is so before each selection, where something is left out', () => {
+    expect(scored({}, 9)).toEqual([0, 0, 0, 1, 0, 0, 1, 0, 0])
+    expect(scored({ scoreLeftOut: false }, 9)).toEqual(new Array(9).fill(0))
+  })
+
+  it('is not so in the last epoch, before a tail and in it', () => {
+    expect(scored({ selectionPeriod: 1, totalEpochs: 4 }, 4)).toEqual([0, 1, 1, 0])
+    expect(scored({ selectionPeriod: 1, totalEpochs: 6, tailEpochs: 2 }, 6)).toEqual([0, 1, 1, 0, 0, 0])
   })
 })

@@ -19,6 +19,8 @@ export interface EpochSettings {
   readonly selectionPeriod: number
   readonly warmupEpochs: number
   readonly tailEpochs: number
+  /** Whether what is left out is scored before a selection. */
+  readonly scoreLeftOut: boolean
 }
 
 /** The prune rate that holds at an epoch. */
@@ -46,10 +48,14 @@ export function ruleOfEpoch(settings: EpochSettings, epoch: number): EpochRule {
   return { reason: isDue ? 'selected' : 'reused', keptCount: keptCount(pruneRate, sampleCount), pruneRate }
 }
 
-/** Whether what an epoch leaves out may be looked at before the next epoch, because that selects. */
-export function isBeforeSelection(settings: EpochSettings, epoch: number): boolean {
-  const { totalEpochs } = settings
-  return (
-    (totalEpochs === undefined || epoch + 1 < totalEpochs) && ruleOfEpoch(settings, epoch + 1).reason === 'selected'
-  )
+/** Whether an epoch trains on everything, whatever the policy says. */
+export function isEverything(reason: PlanReason): boolean {
+  return reason === 'warmup' || reason === 'tail'
+}
+
+/** Whether what an epoch leaves out is scored after it: only where the next epoch selects is there anyone to look at the losses. */
+export function isScored(settings: EpochSettings, epoch: number): boolean {
+  const { totalEpochs, scoreLeftOut } = settings
+  if (!scoreLeftOut || isEverything(ruleOfEpoch(settings, epoch).reason)) return false
+  return epoch + 1 !== totalEpochs && ruleOfEpoch(settings, epoch + 1).reason === 'selected'
 }

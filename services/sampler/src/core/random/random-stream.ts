@@ -91,3 +91,8 @@ export class RandomStream {
     }
   }
 }
+
+/** The stream of a key. */
+export function openStream({ seed, epoch, purpose }: RandomKey): RandomStream {
+  return new RandomStream(seed, epoch, purpose)
+}

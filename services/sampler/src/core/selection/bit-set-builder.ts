@@ -1,4 +1,4 @@
-import { type RandomKey, RandomStream } from '../random/random-stream.js'
+import { openStream, type RandomKey } from '../random/random-stream.js'
 import type { StatisticsColumns } from '../statistics/statistics-columns.js'
 import type { WeightedDraw } from './draw-weighted.js'
 import { addBit, KeptSet } from './kept-set.js'
@@ -49,8 +49,8 @@ export abstract class BitSetBuilder implements KeptSetBuilder {
     this.#count += count
   }
 
-  addTopOf(scores: Float32Array, count: number, { seed, epoch, purpose }: RandomKey): void {
-    this.add(selectTop(toKeys(scores), count, new RandomStream(seed, epoch, purpose)))
+  addTopOf(scores: Float32Array, count: number, ties: RandomKey): void {
+    this.add(selectTop(toKeys(scores), count, openStream(ties)))
   }
 
   addTopOfDrawn(count: number, poolCount: number, draw: RandomKey, ties: RandomKey): void {

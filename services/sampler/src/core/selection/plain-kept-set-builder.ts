@@ -1,13 +1,11 @@
 import { choose } from '../random/choose.js'
-import { type RandomKey, RandomStream } from '../random/random-stream.js'
+import { openStream, type RandomKey } from '../random/random-stream.js'
 import type { StatisticsColumns } from '../statistics/statistics-columns.js'
 import { BitSetBuilder } from './bit-set-builder.js'
 import { drawWeighted, type WeightedDraw } from './draw-weighted.js'
 import { addBit, bitBytes } from './kept-set.js'
 import { toScoreKeys } from './score-keys.js'
 import { selectTop } from './top.js'
-
-const open = ({ seed, epoch, purpose }: RandomKey) => new RandomStream(seed, epoch, purpose)
 
 /** A builder in plain TypeScript: what the kernels must agree with bit for bit. Time linear in N for each step. */
 export class PlainKeptSetBuilder extends BitSetBuilder {
@@ -22,12 +20,12 @@ export class PlainKeptSetBuilder extends BitSetBuilder {
     for (let i = 0; i < scores.length; i++) {
       scores[i] = (mean[i] as number) + Math.fround(c * (variance[i] as number))
     }
-    const top = selectTop(toScoreKeys(scores, this.columns), count, open(ties))
+    const top = selectTop(toScoreKeys(scores, this.columns), count, openStream(ties))
     for (let i = 0; i < top.length; i++) addBit(this.bits, top[i] as number)
   }
 
   protected setDrawn(rest: number, count: number, draw: RandomKey): void {
-    const drawn = choose(count, rest, open(draw))
+    const drawn = choose(count, rest, openStream(draw))
     let index = 0
     let absent = 0
     for (let i = 0; i < count; index++) {
@@ -39,6 +37,6 @@ export class PlainKeptSetBuilder extends BitSetBuilder {
   }
 
   protected drawWeighted(sizes: Float32Array, count: number, uniformShare: number, draw: RandomKey): WeightedDraw {
-    return drawWeighted(sizes, count, uniformShare, open(draw))
+    return drawWeighted(sizes, count, uniformShare, openStream(draw))
   }
 }

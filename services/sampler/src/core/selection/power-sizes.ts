@@ -1,7 +1,6 @@
+import { MAX_F32 } from '../max-f32.js'
 import type { StatisticsColumns } from '../statistics/statistics-columns.js'
 import { UNSEEN_SIZE } from './draw-weighted.js'
-
-const MAX_F32 = 3.4028234663852886e38
 
 /**
  * Sizes for `drawWeighted`: `valueAt(i)` ** exponent in f64, rounded to f32 and at most the largest of them; UNSEEN_SIZE for a sample without a loss.

@@ -1,10 +1,8 @@
 import { choose } from '../random/choose.js'
-import { type RandomKey, RandomStream } from '../random/random-stream.js'
+import { openStream, type RandomKey } from '../random/random-stream.js'
 import type { StatisticsColumns } from '../statistics/statistics-columns.js'
 import { toScoreKeys } from './score-keys.js'
 import { selectTop } from './top.js'
-
-const open = ({ seed, epoch, purpose }: RandomKey) => new RandomStream(seed, epoch, purpose)
 
 /**
  * The `count` samples with the largest last loss of a pool of `poolCount` that is drawn uniformly without replacement, ascending; samples without a loss
@@ -17,10 +15,10 @@ export function topOfDrawn(
   draw: RandomKey,
   ties: RandomKey,
 ): Uint32Array {
-  const pool = choose(poolCount, lastLoss.length, open(draw))
+  const pool = choose(poolCount, lastLoss.length, openStream(draw))
   const losses = Float32Array.from(pool, (index) => lastLoss[index] as number)
   const seen = Uint16Array.from(pool, (index) => observations[index] as number)
-  const kept = selectTop(toScoreKeys(losses, { observations: seen }), count, open(ties))
+  const kept = selectTop(toScoreKeys(losses, { observations: seen }), count, openStream(ties))
   for (let i = 0; i < count; i++) kept[i] = pool[kept[i] as number] as number
   return kept
 }

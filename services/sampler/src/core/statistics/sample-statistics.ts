@@ -1,4 +1,5 @@
 import type { FieldViolation } from '../field-violation.js'
+import { MAX_F32 } from '../max-f32.js'
 import { bitBytes, type KeptSet } from '../selection/kept-set.js'
 import { type ColumnLayout, columnLayout } from './column-layout.js'
 import type { ObservedReport, OwnColumns } from './own-columns.js'
@@ -46,7 +47,6 @@ export interface ReportContext {
   readonly isTrained?: ((index: number) => boolean) | undefined
 }
 
-const MAX_F32 = 3.4028234663852886e38
 const MAX_COUNT = 0xffff
 
 /** Samples from which on a run has a memory of its own: below it, a thread of its own would not be worth the way to it. */

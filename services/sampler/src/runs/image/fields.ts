@@ -61,10 +61,6 @@ export class Fields {
     return this.#values.get(name) === undefined ? undefined : this.number(name)
   }
 
-  optionalBoolean(name: string): boolean | undefined {
-    return this.#values.get(name) === undefined ? undefined : this.boolean(name)
-  }
-
   text(name: string): string {
     const value = this.#values.get(name)
     if (typeof value === 'string') return value
