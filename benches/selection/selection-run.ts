@@ -100,7 +100,14 @@ export class SelectionRun {
   }
 
   get #request(): SelectionRequest {
-    const rest = { pruneRate: 0.5, totalEpochs: undefined, selections: 0, columnNames: [], weights: undefined }
+    const rest = {
+      pruneRate: 0.5,
+      totalEpochs: undefined,
+      selectionPeriod: 1,
+      selections: 0,
+      columnNames: [],
+      weights: undefined,
+    }
     return { policy, keptCount: this.keptCount, ...rest }
   }
 

@@ -30,6 +30,7 @@ POLICIES: dict[str, Choice] = {
     "random": Choice(lambda _, __: keepset.Random()),
     "epsilon_greedy": Choice(lambda _, __: keepset.EpsilonGreedy()),
     "ucb": Choice(lambda _, __: keepset.UCB()),
+    "backlog": Choice(lambda _, __: keepset.Backlog()),
     "order_dp": Choice(lambda _, __: keepset.OrderDP()),
     "rs2": Choice(lambda _, __: keepset.RS2(), has_own_period=True),
     # With r = p all samples would be below the threshold, and it would draw from all alike.

@@ -32,6 +32,7 @@ export interface SpecJson {
   kakurenbo?: { confidence?: number }
   ies?: { tau?: number }
   staticScore?: { metric: StaticMetricJson; observeEpochs?: number }
+  backlog?: { alpha?: number; initial?: InitialJson }
 }
 
 type InitialJson = 'INITIAL_STATISTICS_FIRST_LOSS' | 'INITIAL_STATISTICS_ZERO'

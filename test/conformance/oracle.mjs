@@ -154,7 +154,7 @@ export class OracleRun {
    * those of batches. metrics: f32 values of each, one a sample.
    */
   report(sampleIndices, losses, metrics = {}) {
-    const { alpha, initial } = this.#spec.epsilonGreedy ?? this.#spec.ucb ?? {}
+    const { alpha, initial } = this.#spec.epsilonGreedy ?? this.#spec.ucb ?? this.#spec.backlog ?? {}
     const isBatch = this.#spec.scoreSource === 'SCORE_SOURCE_BATCH_LOSS'
     this.#progress.reports += 1
     const taken = []
@@ -199,6 +199,7 @@ export class OracleRun {
       pruneRate: pruneRateAt(this.#spec, epoch),
       epoch,
       totalEpochs,
+      selectionPeriod: this.#settings.selectionPeriod,
       selections: this.#selections,
       open: (purpose, at = epoch) => stream(seed, at, PURPOSE[purpose]),
     })

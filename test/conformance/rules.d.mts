@@ -27,6 +27,7 @@ export interface RuleInput {
   pruneRate: number
   epoch: number
   totalEpochs: number | undefined
+  selectionPeriod: number
   /** Selections held before. */
   selections: number
   settings: object
@@ -53,6 +54,7 @@ export type RuleName =
   | 'kakurenbo'
   | 'ies'
   | 'staticScore'
+  | 'backlog'
 
 export const rules: Record<RuleName, Rule>
 export function policyOf(spec: SpecJson): RuleName | 'importance' | 'selectiveBackprop'

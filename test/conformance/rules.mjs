@@ -1,7 +1,7 @@
 /**
  * The rules of the policies, for the oracle: each a function from what is known at a selection to what is kept. Plain walks of lists, nothing shared with the sampler.
  *
- * A rule gets { N, k, pruneRate, epoch, totalEpochs, selections, settings, samples, open } and gives { set, weights }: the kept indices in ascending order,
+ * A rule gets { N, k, pruneRate, epoch, totalEpochs, selectionPeriod, selections, settings, samples, open } and gives { set, weights }: the kept indices in ascending order,
  * and the weight of each in the same order, or no weights where all are 1.
  * A sample is { mean, variance, seen, last, timesKept, metrics, observations }; observations are all it ever had, the oldest first:
  * { epoch, loss, reportMean, metrics, trained }, not trained where it was only scored, with the metrics that the report brought, and `metrics` of the sample are the last finite values.
@@ -237,6 +237,18 @@ function orderDp({ N, k, settings, samples, open }) {
   return { set: places.map((place) => pool[place]) }
 }
 
+// ---- backlog
+
+function backlog({ k, epoch, selectionPeriod, samples, open }) {
+  const scores = samples.map((sample) => {
+    const lastTrained = trainedOn(sample).at(-1)?.epoch ?? -1
+    const waited = Math.ceil((epoch - lastTrained) / selectionPeriod)
+    const wrong = Math.expm1(-Math.max(0, sample.mean))
+    return fround(wrong * wrong * waited)
+  })
+  return { set: top(k, scores, seenOf(samples), open('ties')) }
+}
+
 /** Each rule by the name that its settings have in a RunSpec as proto3 JSON. */
 export const rules = {
   full,
@@ -253,6 +265,7 @@ export const rules = {
   kakurenbo,
   ies,
   staticScore,
+  backlog,
 }
 
 /** The policy's name in a spec. */

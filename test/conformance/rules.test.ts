@@ -34,6 +34,7 @@ function inputOf(samples: Sample[], rest: Partial<RuleInput> = {}): RuleInput {
     pruneRate,
     epoch,
     totalEpochs: undefined,
+    selectionPeriod: 1,
     selections: 0,
     settings: {},
     samples,
@@ -220,6 +221,33 @@ describe('repb', () => {
   test('keeps everything where nothing would be kept', () => {
     const input = inputOf([above(2), above(3, false)], { epoch: 4, settings: { rho: 1 - 2 ** -32 } })
     expect(rules.repb(input)).toEqual({ set: [0, 1] })
+  })
+})
+
+describe('backlog', () => {
+  /** With a loss for which (1 - exp(-loss))^2 is that. */
+  const trainedAt = (gain: number, ...epochs: number[]) =>
+    sampleOf([-Math.log(1 - Math.sqrt(gain))], {
+      observations: epochs.map((epoch) => ({ epoch, loss: 1, reportMean: 1, metrics: {}, trained: true })),
+    })
+
+  test('keeps the largest products of mean and periods waited, what is unseen first', () => {
+    const samples = [trainedAt(0.5, 0, 5), trainedAt(0.3, 0, 4), trainedAt(0.175, 3), trainedAt(0.15, 0), sampleOf([])]
+    const kept = (k: number, selectionPeriod: number) =>
+      rules.backlog(inputOf(samples, { k, epoch: 6, selectionPeriod })).set
+    // 0.5, 0.6, 0.525, 0.9
+    expect(range(4).map((k) => kept(k + 1, 1))).toEqual([[4], [3, 4], [1, 3, 4], [1, 2, 3, 4]])
+    // 0.5, 0.3, 0.35, 0.45
+    expect(range(4).map((k) => kept(k + 1, 2))).toEqual([[4], [0, 4], [0, 3, 4], [0, 2, 3, 4]])
+  })
+
+  test('counts from before the first epoch where a sample was scored alone', () => {
+    const scored = { epoch: 2, loss: 1, reportMean: 1, metrics: {}, trained: false }
+    // Gains of 0.5, 0.2 and 0.45 that waited 1, 4 and 2.
+    const scoredAlone = { ...trainedAt(0.2), observations: [scored] }
+    const samples = [trainedAt(0.5, 2), scoredAlone, trainedAt(0.45, 1)]
+    expect(rules.backlog(inputOf(samples, { k: 1, epoch: 3 })).set).toEqual([2])
+    expect(rules.backlog(inputOf(samples, { k: 2, epoch: 3 })).set).toEqual([1, 2])
   })
 })
 

@@ -23,6 +23,7 @@ export type { Plan, PlanReason, ScoringOptions } from './plan.js'
 export type { PlanEpochOptions } from './plan-epoch-options.js'
 export type { MetricValues, PlanPositions } from './plan-positions.js'
 export {
+  backlog,
   type CustomScoreOptions,
   customScore,
   type EpsilonGreedyOptions,

@@ -13,6 +13,7 @@ import { describe, expect, it } from 'vitest'
 import { InternalError, InvalidArgumentError } from './errors.js'
 import { planFromWire, runFromWire, specToWire } from './mapping.js'
 import {
+  backlog,
   customScore,
   epsilonGreedy,
   full,
@@ -126,6 +127,8 @@ describe('runFromWire', () => {
     staticScore({ metric: 'forgetting', scoresFrom: [] }),
     staticScore({ metric: 'el2n', observeEpochs: 5, scoresFrom: [] }),
     staticScore({ metric: 'grand', scoresFrom: ['a', 'b'] }),
+    backlog(),
+    backlog({ alpha: 0.5, initial: 'zero' }),
   ])('reads back what was asked for: $kind', (policy) => {
     const asked = {
       sampleCount: 9,
@@ -149,7 +152,7 @@ describe('runFromWire', () => {
     } as const
     const { settings, createTime, ...info } = runFromWire(wire(specToWire(asked)))
     const initial = 'initial' in policy ? policy.initial : 'first_loss'
-    const hasStatistics = policy.kind === 'ucb' || policy.kind === 'epsilon_greedy'
+    const hasStatistics = ['ucb', 'epsilon_greedy', 'backlog'].includes(policy.kind)
     expect(settings).toEqual({ ...asked, policy: hasStatistics ? { ...policy, initial } : policy })
     const progress = { selections: 2, saving: -0.5, scored: 7, samplesPlannedElsewhere: 20 }
     expect(info).toMatchObject({ generation: 4, epochStarts: [3, 5], progress })

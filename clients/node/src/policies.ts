@@ -22,8 +22,9 @@ export type Policy =
   | ({ readonly kind: 'kakurenbo' } & KakurenboOptions)
   | ({ readonly kind: 'ies' } & IesOptions)
   | ({ readonly kind: 'static_score' } & StaticScoreOptions)
+  | ({ readonly kind: 'backlog' } & MovingStatisticsOptions)
 
-/** Settings of the moving statistics that {@link epsilonGreedy} and {@link ucb} use. */
+/** Settings of the moving statistics that {@link epsilonGreedy}, {@link ucb} and {@link backlog} use. */
 export interface MovingStatisticsOptions {
   /** Weight of a new loss in the moving statistics. Range (0, 1]. Default 0.8. */
   readonly alpha?: number
@@ -279,4 +280,17 @@ export function ies(options: IesOptions = {}): Policy {
  */
 export function staticScore(options: StaticScoreOptions): Policy {
   return { kind: 'static_score', ...options }
+}
+
+/**
+ * The k samples with the largest (1 - exp(-mean loss))^2 times the selection periods since they were last trained on: each comes up in proportion to about
+ * what a step takes away from its loss, and every one in the end.
+ *
+ * While all losses are high it walks the data set in turns, as {@link rs2}; once most samples are learnt it keeps the others, as {@link ucb}.
+ * Losses below 0 count as 0. Samples never reported rank before all others.
+ *
+ * Source: our own, after the Max-Weight rule of scheduling (Tassiulas and Ephremides 1992).
+ */
+export function backlog(options: MovingStatisticsOptions = {}): Policy {
+  return { kind: 'backlog', ...options }
 }

@@ -64,6 +64,8 @@ export function policyToWire(policy: Policy): WirePolicy {
       return { $case: 'ies', value: { tau: policy.tau } }
     case 'static_score':
       return { $case: 'staticScore', value: staticScoreToWire(policy) }
+    case 'backlog':
+      return { $case: 'backlog', value: statisticsToWire(policy.kind, policy) }
     default:
       throw invalid('spec.policy', "is required: what one of the library's functions makes, for example ucb()")
   }
@@ -128,6 +130,8 @@ export function policyFromWire(policy: WireSpec['policy']): Policy {
       if (metric === undefined) throw unreadable(`a policy static_score with the metric ${wireMetric}`)
       return { kind: 'static_score', metric, ...given({ observeEpochs }), scoresFrom }
     }
+    case 'backlog':
+      return { kind: 'backlog', ...statisticsFromWire(policy.value) }
     default:
       throw unreadable('a policy that this library does not know')
   }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keepset.policies import UCB, Policy
+from keepset.policies import Backlog, Policy
 from keepset.policy_traits import keeps_own_count, run_defaults
 
 
@@ -19,7 +19,7 @@ class EpochLengths:
 
     sample_count: int
     prune_rate: float
-    policy: Policy = field(default_factory=UCB)
+    policy: Policy = field(default_factory=Backlog)
     prune_rate_schedule: Sequence[tuple[int, float]] = ()
     epochs: int | None = None
     warmup_epochs: int | None = None

@@ -244,6 +244,24 @@ class StaticScore:
         object.__setattr__(self, "scores_from", tuple(self.scores_from))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """The k samples with the largest `(1 - exp(-mean))^2 * selection periods since they were last trained on`: each
+    comes up in proportion to about what a step takes away from its cross entropy, and every one in the end.
+
+    exp(-loss) is the probability of the right class. While all losses are high it walks the data set in turns, as
+    `RS2`; once most samples are learnt it keeps the others, as `UCB`. Losses below 0 count as 0.
+
+    Source: our own, after the Max-Weight rule of scheduling (Tassiulas and Ephremides, "Stability properties of
+    constrained queueing systems", IEEE Transactions on Automatic Control 37, 1992).
+    """
+
+    alpha: float = 0.8
+    """Weight of a new loss in the moving mean. Range (0, 1]."""
+    initial: InitialStatistics = "first_loss"
+    """How the mean starts."""
+
+
 Policy = (
     Full
     | StaticRandom
@@ -261,6 +279,7 @@ Policy = (
     | Kakurenbo
     | IES
     | StaticScore
+    | Backlog
 )
 """Any of the policies."""
 

@@ -17,7 +17,7 @@ from keepset.client import Plan, Run
 from keepset.device_values import pending_indices
 from keepset.epoch_lengths import EpochLengths
 from keepset.indices import iterate
-from keepset.policies import UCB, Policy
+from keepset.policies import Backlog, Policy
 from keepset.policy_traits import default_prune_rate, run_defaults
 from keepset.progress import ProgressBar
 from keepset.rank_run import RankRun
@@ -35,7 +35,7 @@ class Sampler(DistributedSampler[int]):
     """Gives a DataLoader the samples to train on in each epoch, and takes each batch's losses back.
 
     ```python
-    sampler = keepset.Sampler(dataset, policy=keepset.UCB(), prune_rate=0.5, epochs=200)
+    sampler = keepset.Sampler(dataset, prune_rate=0.5, epochs=200)
     loader = DataLoader(keepset.indexed(dataset), batch_size=128, sampler=sampler)
     for epoch in range(200):
         sampler.set_epoch(epoch)
@@ -50,7 +50,7 @@ class Sampler(DistributedSampler[int]):
 
     Args:
         data: the data set that is trained on, or its number of samples, N. Indices are 0 to N - 1.
-        policy: the rule that chooses; see `keepset.policies`.
+        policy: the rule that chooses; see `keepset.policies`. None: `Backlog`.
         prune_rate: share of the data set that is left out, p in [0, 1): floor((1 - p) N) samples are kept, unless the
             policy says that the count is its own. None: 0.5, or 0 where the policy needs none, 0.3 with `Kakurenbo`.
         epochs: epochs that the training will have. Sets the default of `selection_period`; needed by `tail_epochs`
@@ -124,9 +124,9 @@ class Sampler(DistributedSampler[int]):
         timeout: float = 600.0,
         progress: bool = False,
     ) -> None:
-        policy = UCB() if policy is None else policy
+        policy = Backlog() if policy is None else policy
         if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"policy is {policy!r}: make it one of keepset's, for example policy=keepset.UCB()")
+            raise ValueError(f"policy is {policy!r}: make it one of keepset's, for example policy=keepset.Backlog()")
         if prune_rate is None:
             prune_rate = default_prune_rate(policy)
         defaults = run_defaults(policy, epochs)

@@ -31,6 +31,7 @@ from keepset.policies import (
     IES,
     RS2,
     UCB,
+    Backlog,
     CustomScore,
     EpsilonGreedy,
     Full,
@@ -89,6 +90,8 @@ def train(plan: Plan, batch_size: int = 10) -> int:
         RePB(rho=0.25),
         Kakurenbo(confidence=0.5),
         IES(tau=0.5),
+        Backlog(alpha=0.25, initial="zero"),
+        Backlog(),
     ],
 )
 def test_settings_come_back_as_they_were_given(client: Client, run_id: str, policy: Policy) -> None:

@@ -20,6 +20,7 @@ from keepset.policies import (
     IES,
     RS2,
     UCB,
+    Backlog,
     CustomScore,
     EpsilonGreedy,
     Full,
@@ -55,6 +56,7 @@ POLICIES = {
     "kakurenbo": Kakurenbo,
     "ies": IES,
     "staticScore": StaticScore,
+    "backlog": Backlog,
 }
 # Enums of the wire are their names in lower case, without these prefixes.
 PREFIXES = {

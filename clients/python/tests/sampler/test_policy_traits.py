@@ -17,6 +17,7 @@ POLICIES: list[Policy] = [
     keepset.Random(),
     keepset.EpsilonGreedy(),
     keepset.UCB(),
+    keepset.Backlog(),
     keepset.OrderDP(),
     keepset.InfoBatch(),
     keepset.RS2(),
@@ -32,6 +33,10 @@ POLICIES: list[Policy] = [
     keepset.StaticScore(metric="forgetting", observe_epochs=1),
     keepset.StaticScore(metric="grand", observe_epochs=2),
 ]
+
+
+def test_the_policy_is_backlog_where_none_is_named() -> None:
+    assert keepset.Sampler(10).policy == keepset.Backlog()
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)

@@ -26,7 +26,7 @@ describe('runTrainCommand', () => {
     const text = stdout.replace(/\s+/g, ' ')
     expect(text).toContain('Usage: keepset train [options]')
     expect(text).toContain('--epochs <count> epochs to train. Default: 10 [KEEPSET_EPOCHS]')
-    expect(text).toContain('ucb: c, alpha, initial; order_dp: pool_rate;')
+    expect(text).toContain('ucb: c, alpha, initial; backlog: alpha, initial; order_dp: pool_rate;')
     expect(text).toContain('Default: the bundled Fashion-MNIST subset [KEEPSET_DATA]')
     expect(stdout.match(/^ {2}--/gm)?.length).toBe(31)
     expect(stdout.match(/\[KEEPSET_[A-Z_]+\]/g)?.length).toBe(31)

@@ -44,6 +44,7 @@ const policies = {
   random: { settings: [], pruneRate: 0.5 },
   epsilon_greedy: { settings: ['epsilon', 'alpha', 'initial'], pruneRate: 0.5 },
   ucb: { settings: ['c', 'alpha', 'initial'], pruneRate: 0.5 },
+  backlog: { settings: ['alpha', 'initial'], pruneRate: 0.5 },
   order_dp: { settings: ['pool_rate'], pruneRate: 0.5 },
   info_batch: { settings: ['r'], pruneRate: 0 },
   rs2: { settings: [], pruneRate: 0.5 },

@@ -49,7 +49,7 @@ describe('resolveTrainOptions', () => {
     [
       { policy: 'best' },
       'policy',
-      /one of full, static_random, random, epsilon_greedy, ucb, order_dp, info_batch, .*, ies, static_score$/,
+      /one of full, static_random, random, epsilon_greedy, ucb, backlog, order_dp, info_batch, .*, ies, static_score$/,
     ],
     [{ model: 'vgg' }, 'model', /one of mlp, cnn, resnet8/],
     [{ backend: 'cuda' }, 'backend', /one of auto/],

@@ -305,6 +305,9 @@ export interface RunSpec {
     | //
     /** The hardest by a metric that was observed in the first epochs, once. */
     { $case: "staticScore"; value: StaticScorePolicy }
+    | //
+    /** The largest (1 - exp(-mean loss))^2 x time waited: our own. */
+    { $case: "backlog"; value: BacklogPolicy }
     | undefined;
 }
 
@@ -475,6 +478,19 @@ export interface StaticScorePolicy {
    * At most 64. Default none.
    */
   scoresFrom: string[];
+}
+
+/**
+ * The floor((1 - p) N) samples with the largest (1 - exp(-mean loss))^2 x selection periods since the sample was last trained on: each comes up in proportion to about what a step
+ * takes away from its loss, and every one in the end. Losses below 0 count as 0. Our own, after the Max-Weight rule of scheduling (Tassiulas, Ephremides 1992).
+ */
+export interface BacklogPolicy {
+  /** Weight of a new loss in the moving mean. Range (0, 1]. Default 0.8. */
+  alpha?:
+    | number
+    | undefined;
+  /** How the mean starts. Default FIRST_LOSS. */
+  initial: InitialStatistics;
 }
 
 function createBaseRun(): Run {
@@ -988,6 +1004,9 @@ export const RunSpec: MessageFns<RunSpec> = {
       case "staticScore":
         StaticScorePolicy.encode(message.policy.value, writer.uint32(282).fork()).join();
         break;
+      case "backlog":
+        BacklogPolicy.encode(message.policy.value, writer.uint32(290).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1272,6 +1291,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.policy = { $case: "staticScore", value: StaticScorePolicy.decode(reader, reader.uint32()) };
             continue;
           }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.policy = { $case: "backlog", value: BacklogPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1403,6 +1430,12 @@ export const RunSpec: MessageFns<RunSpec> = {
       case "staticScore": {
         if (object.policy?.value !== undefined && object.policy?.value !== null) {
           message.policy = { $case: "staticScore", value: StaticScorePolicy.fromPartial(object.policy.value) };
+        }
+        break;
+      }
+      case "backlog": {
+        if (object.policy?.value !== undefined && object.policy?.value !== null) {
+          message.policy = { $case: "backlog", value: BacklogPolicy.fromPartial(object.policy.value) };
         }
         break;
       }
@@ -2493,6 +2526,73 @@ export const StaticScorePolicy: MessageFns<StaticScorePolicy> = {
     message.metric = object.metric ?? 0;
     message.observeEpochs = object.observeEpochs ?? undefined;
     message.scoresFrom = object.scoresFrom?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBacklogPolicy(): BacklogPolicy {
+  return { alpha: undefined, initial: 0 };
+}
+
+export const BacklogPolicy: MessageFns<BacklogPolicy> = {
+  encode(message: BacklogPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.alpha !== undefined) {
+      writer.uint32(9).double(message.alpha);
+    }
+    if (message.initial !== 0) {
+      writer.uint32(16).int32(message.initial);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BacklogPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBacklogPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.alpha = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.initial = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BacklogPolicy>): BacklogPolicy {
+    return BacklogPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BacklogPolicy>): BacklogPolicy {
+    const message = createBaseBacklogPolicy();
+    message.alpha = object.alpha ?? undefined;
+    message.initial = object.initial ?? 0;
     return message;
   },
 };

@@ -62,6 +62,7 @@ const others = (
     ['ies', { tau: 0.5 }],
     ['static_score', {}],
     ['static_score', { metric: 'el2n' }],
+    ['backlog', {}],
   ] as const
 ).map(([name, settings]) => resolvePolicy(name, settings).choice)
 

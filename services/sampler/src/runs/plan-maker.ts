@@ -110,7 +110,7 @@ function nextWork(run: Run, worldSize: number): PlanWork {
 
 /** How the kept set of the next epoch is chosen. */
 function nextChoice({ spec, nextEpoch, keptSet, progress }: Run): Choice {
-  const { policy, totalEpochs, weights, weightCap } = spec
+  const { policy, totalEpochs, selectionPeriod, weights, weightCap } = spec
   const { keptCount, pruneRate } = ruleOfEpoch(spec, nextEpoch)
   return {
     previous: keptSet,
@@ -119,6 +119,7 @@ function nextChoice({ spec, nextEpoch, keptSet, progress }: Run): Choice {
       keptCount,
       pruneRate,
       totalEpochs,
+      selectionPeriod,
       selections: progress.selections,
       columnNames: columnNames(spec),
       weights: weights === 'on' ? { cap: weightCap } : undefined,

@@ -34,6 +34,7 @@ const policies: Record<PolicyName, Readonly<Record<string, unknown>>> = {
   kakurenbo: {},
   ies: { tau: 1 },
   static_score: { metric: 'el2n', observeEpochs: 1 },
+  backlog: { alpha: 0.5 },
 }
 
 const settings: Record<string, Partial<RequestedRunSpec>> = {

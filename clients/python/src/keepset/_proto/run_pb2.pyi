@@ -119,7 +119,7 @@ class RunProgress(_message.Message):
     def __init__(self, epochs_planned: _Optional[int] = ..., samples_planned: _Optional[int] = ..., reports: _Optional[int] = ..., observations: _Optional[int] = ..., non_finite: _Optional[int] = ..., repeats: _Optional[int] = ..., saving: _Optional[float] = ..., selections: _Optional[int] = ..., scored: _Optional[int] = ..., samples_planned_elsewhere: _Optional[int] = ...) -> None: ...
 
 class RunSpec(_message.Message):
-    __slots__ = ("sample_count", "seed", "prune_rate", "prune_rate_schedule", "total_epochs", "selection_period", "warmup_epochs", "tail_epochs", "shard_mode", "position_multiple", "non_finite", "metrics", "weights", "weight_cap", "score_source", "batch_loss_momentum", "score_left_out", "full", "static_random", "random", "epsilon_greedy", "ucb", "order_dp", "info_batch", "rs2", "importance", "selective_backprop", "custom_score", "seta", "repb", "kakurenbo", "ies", "static_score")
+    __slots__ = ("sample_count", "seed", "prune_rate", "prune_rate_schedule", "total_epochs", "selection_period", "warmup_epochs", "tail_epochs", "shard_mode", "position_multiple", "non_finite", "metrics", "weights", "weight_cap", "score_source", "batch_loss_momentum", "score_left_out", "full", "static_random", "random", "epsilon_greedy", "ucb", "order_dp", "info_batch", "rs2", "importance", "selective_backprop", "custom_score", "seta", "repb", "kakurenbo", "ies", "static_score", "backlog")
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     PRUNE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,7 @@ class RunSpec(_message.Message):
     KAKURENBO_FIELD_NUMBER: _ClassVar[int]
     IES_FIELD_NUMBER: _ClassVar[int]
     STATIC_SCORE_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_FIELD_NUMBER: _ClassVar[int]
     sample_count: int
     seed: int
     prune_rate: float
@@ -186,7 +187,8 @@ class RunSpec(_message.Message):
     kakurenbo: KakurenboPolicy
     ies: IesPolicy
     static_score: StaticScorePolicy
-    def __init__(self, sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., prune_rate: _Optional[float] = ..., prune_rate_schedule: _Optional[_Iterable[_Union[PruneRateChange, _Mapping]]] = ..., total_epochs: _Optional[int] = ..., selection_period: _Optional[int] = ..., warmup_epochs: _Optional[int] = ..., tail_epochs: _Optional[int] = ..., shard_mode: _Optional[_Union[ShardMode, str]] = ..., position_multiple: _Optional[int] = ..., non_finite: _Optional[_Union[NonFiniteMode, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., weights: _Optional[_Union[WeightsMode, str]] = ..., weight_cap: _Optional[float] = ..., score_source: _Optional[_Union[ScoreSource, str]] = ..., batch_loss_momentum: _Optional[float] = ..., score_left_out: bool = ..., full: _Optional[_Union[FullPolicy, _Mapping]] = ..., static_random: _Optional[_Union[StaticRandomPolicy, _Mapping]] = ..., random: _Optional[_Union[RandomPolicy, _Mapping]] = ..., epsilon_greedy: _Optional[_Union[EpsilonGreedyPolicy, _Mapping]] = ..., ucb: _Optional[_Union[UcbPolicy, _Mapping]] = ..., order_dp: _Optional[_Union[OrderDpPolicy, _Mapping]] = ..., info_batch: _Optional[_Union[InfoBatchPolicy, _Mapping]] = ..., rs2: _Optional[_Union[Rs2Policy, _Mapping]] = ..., importance: _Optional[_Union[ImportancePolicy, _Mapping]] = ..., selective_backprop: _Optional[_Union[SelectiveBackpropPolicy, _Mapping]] = ..., custom_score: _Optional[_Union[CustomScorePolicy, _Mapping]] = ..., seta: _Optional[_Union[SetaPolicy, _Mapping]] = ..., repb: _Optional[_Union[RepbPolicy, _Mapping]] = ..., kakurenbo: _Optional[_Union[KakurenboPolicy, _Mapping]] = ..., ies: _Optional[_Union[IesPolicy, _Mapping]] = ..., static_score: _Optional[_Union[StaticScorePolicy, _Mapping]] = ...) -> None: ...
+    backlog: BacklogPolicy
+    def __init__(self, sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., prune_rate: _Optional[float] = ..., prune_rate_schedule: _Optional[_Iterable[_Union[PruneRateChange, _Mapping]]] = ..., total_epochs: _Optional[int] = ..., selection_period: _Optional[int] = ..., warmup_epochs: _Optional[int] = ..., tail_epochs: _Optional[int] = ..., shard_mode: _Optional[_Union[ShardMode, str]] = ..., position_multiple: _Optional[int] = ..., non_finite: _Optional[_Union[NonFiniteMode, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., weights: _Optional[_Union[WeightsMode, str]] = ..., weight_cap: _Optional[float] = ..., score_source: _Optional[_Union[ScoreSource, str]] = ..., batch_loss_momentum: _Optional[float] = ..., score_left_out: bool = ..., full: _Optional[_Union[FullPolicy, _Mapping]] = ..., static_random: _Optional[_Union[StaticRandomPolicy, _Mapping]] = ..., random: _Optional[_Union[RandomPolicy, _Mapping]] = ..., epsilon_greedy: _Optional[_Union[EpsilonGreedyPolicy, _Mapping]] = ..., ucb: _Optional[_Union[UcbPolicy, _Mapping]] = ..., order_dp: _Optional[_Union[OrderDpPolicy, _Mapping]] = ..., info_batch: _Optional[_Union[InfoBatchPolicy, _Mapping]] = ..., rs2: _Optional[_Union[Rs2Policy, _Mapping]] = ..., importance: _Optional[_Union[ImportancePolicy, _Mapping]] = ..., selective_backprop: _Optional[_Union[SelectiveBackpropPolicy, _Mapping]] = ..., custom_score: _Optional[_Union[CustomScorePolicy, _Mapping]] = ..., seta: _Optional[_Union[SetaPolicy, _Mapping]] = ..., repb: _Optional[_Union[RepbPolicy, _Mapping]] = ..., kakurenbo: _Optional[_Union[KakurenboPolicy, _Mapping]] = ..., ies: _Optional[_Union[IesPolicy, _Mapping]] = ..., static_score: _Optional[_Union[StaticScorePolicy, _Mapping]] = ..., backlog: _Optional[_Union[BacklogPolicy, _Mapping]] = ...) -> None: ...
 
 class MetricColumn(_message.Message):
     __slots__ = ("name", "values")
@@ -311,3 +313,11 @@ class StaticScorePolicy(_message.Message):
     observe_epochs: int
     scores_from: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, metric: _Optional[_Union[StaticMetric, str]] = ..., observe_epochs: _Optional[int] = ..., scores_from: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class BacklogPolicy(_message.Message):
+    __slots__ = ("alpha", "initial")
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    alpha: float
+    initial: InitialStatistics
+    def __init__(self, alpha: _Optional[float] = ..., initial: _Optional[_Union[InitialStatistics, str]] = ...) -> None: ...

@@ -12,6 +12,7 @@ from keepset.policies import (
     IES,
     RS2,
     UCB,
+    Backlog,
     CustomScore,
     EpsilonGreedy,
     Full,
@@ -89,6 +90,9 @@ def policy_to_wire(policy: Policy) -> dict[str, Any]:
             return {"ies": run_pb2.IesPolicy(**number("ies", "tau"))}
         case StaticScore():
             return {"static_score": _static_score_to_wire(policy)}
+        case Backlog():
+            initial = one_of("spec.backlog.initial", _INITIAL, policy.initial)
+            return {"backlog": run_pb2.BacklogPolicy(**number("backlog", "alpha"), initial=initial)}
         case _:  # pyright: ignore[reportUnnecessaryComparison]  # who does not check types may hand in anything
             raise invalid("spec.policy", f"must be one of keepset.policies, for example UCB(), got {policy!r}")
 
@@ -129,6 +133,8 @@ def policy_from_wire(spec: run_pb2.RunSpec) -> Policy:
             return IES(tau=spec.ies.tau)
         case "static_score":
             return _static_score_from_wire(spec.static_score)
+        case "backlog":
+            return Backlog(alpha=spec.backlog.alpha, initial=_initial_from_wire(spec.backlog.initial))
         case _:
             raise unreadable("a policy that this library does not know")
 

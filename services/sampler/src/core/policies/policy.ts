@@ -17,6 +17,8 @@ export interface SelectionInput {
   readonly epoch: number
   /** Epochs that the training will have; undefined: not known. */
   readonly totalEpochs: number | undefined
+  /** Epochs from one selection to the next, at least 1. */
+  readonly selectionPeriod: number
   /** Selections held before this one. */
   readonly selections: number
   /** The run's, u64. */

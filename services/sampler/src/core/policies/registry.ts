@@ -3,6 +3,7 @@ import { KeptSet } from '../selection/kept-set.js'
 import type { KeptSetBuilder } from '../selection/kept-set-builder.js'
 import type { OwnColumns } from '../statistics/own-columns.js'
 import type { StatisticsSettings } from '../statistics/sample-statistics.js'
+import { type BacklogSettings, backlog } from './backlog.js'
 import { type CustomScoreSettings, customScore } from './custom-score.js'
 import { type EpsilonGreedySettings, epsilonGreedy } from './epsilon-greedy.js'
 import { type FullSettings, full } from './full.js'
@@ -28,6 +29,7 @@ export interface PolicySettings {
   random: RandomSettings
   epsilon_greedy: EpsilonGreedySettings
   ucb: UcbSettings
+  backlog: BacklogSettings
   order_dp: OrderDpSettings
   info_batch: InfoBatchSettings
   rs2: Rs2Settings
@@ -52,6 +54,7 @@ const policies: { [Name in PolicyName]: Policy<PolicySettings[Name]> } = {
   random,
   epsilon_greedy: epsilonGreedy,
   ucb,
+  backlog,
   order_dp: orderDp,
   info_batch: infoBatch,
   rs2,

@@ -4,6 +4,7 @@ import type { Choice } from '../../runs/ports.js'
 
 /** A first selection of a policy, but for what is `given`. */
 export function chosenBy(policy: PolicyChoice, keptCount: number, given: Partial<SelectionRequest> = {}): Choice {
-  const request = { policy, keptCount, pruneRate: 0.5, totalEpochs: undefined, selections: 0, columnNames: ['m0'] }
-  return { previous: KeptSet.of([], 0), request: { ...request, weights: undefined, ...given } }
+  const unset = { totalEpochs: undefined, weights: undefined }
+  const request = { policy, keptCount, pruneRate: 0.5, selectionPeriod: 1, selections: 0, columnNames: ['m0'] }
+  return { previous: KeptSet.of([], 0), request: { ...request, ...unset, ...given } }
 }

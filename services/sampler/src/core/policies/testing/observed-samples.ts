@@ -10,6 +10,7 @@ interface Selection {
   readonly epoch?: number
   readonly selections?: number
   readonly totalEpochs?: number
+  readonly selectionPeriod?: number
 }
 
 /** Samples of which reports come in under a policy, and of which it selects. */
@@ -28,12 +29,13 @@ export class ObservedSamples {
     this.statistics = new SampleStatistics(sampleCount, statisticsSettings(policy), { metrics: this.#metrics, own })
   }
 
-  /** Takes in a report, with values of metrics by their names. A new epoch begins where it is another than that of the report before. */
+  /** Takes in a report, with values of metrics by their names, of training or of scoring alone. A new epoch begins where it is another than that of the report before. */
   report(
     epoch: number,
     indices: readonly number[],
     losses: readonly number[],
     metrics: Readonly<Record<string, readonly number[]>> = {},
+    isTrained = true,
   ): this {
     if (epoch !== this.#epoch) this.statistics.beginEpoch()
     this.#epoch = epoch
@@ -43,7 +45,7 @@ export class ObservedSamples {
     }))
     this.statistics.observeReport(Uint32Array.from(indices), Float32Array.from(losses), values, {
       epoch,
-      isTrained: () => true,
+      isTrained: () => isTrained,
     })
     return this
   }
@@ -55,11 +57,12 @@ export class ObservedSamples {
   }
 
   /** What the policy keeps, with weights. */
-  select({ pruneRate = 0, seed = 0, epoch = 1, selections = 0, totalEpochs }: Selection = {}): KeptSet {
+  select(selection: Selection = {}): KeptSet {
+    const { pruneRate = 0, seed = 0, epoch = 1, selections = 0, totalEpochs, selectionPeriod = 1 } = selection
     const request = {
       ...{ policy: this.#policy, columnNames: this.#columnNames, weights: { cap: undefined } },
       ...{ pruneRate, keptCount: keptCount(pruneRate, this.statistics.sampleCount) },
-      ...{ epoch, selections, totalEpochs, seed: BigInt(seed) },
+      ...{ epoch, selections, totalEpochs, selectionPeriod, seed: BigInt(seed) },
     }
     return selectKeptSet(request, new PlainKeptSetBuilder(this.statistics, true))
   }

@@ -21,6 +21,7 @@ export const requestFor = (policy: PolicyChoice) => ({
   keptCount: 0,
   epoch: 1,
   totalEpochs: undefined,
+  selectionPeriod: 1,
   selections: 0,
   seed: 0n,
   weights: { cap: undefined },
