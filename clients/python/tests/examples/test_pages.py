@@ -23,6 +23,7 @@ PAGES = [
     "clients/python/README.md",
     "docs/guides/pytorch.md",
     "docs/guides/any-trainer.md",
+    "docs/guides/choosing-a-policy.md",
     "examples/README.md",
 ]
 
