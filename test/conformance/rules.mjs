@@ -242,7 +242,7 @@ function orderDp({ N, k, settings, samples, open }) {
 function backlog({ k, epoch, selectionPeriod, samples, open }) {
   const scores = samples.map((sample) => {
     const lastTrained = trainedOn(sample).at(-1)?.epoch ?? -1
-    const waited = Math.ceil((epoch - lastTrained) / selectionPeriod)
+    const waited = Math.max(1, 1 + (epoch - 1 - lastTrained) / selectionPeriod)
     const wrong = Math.expm1(-Math.max(0, sample.mean))
     return fround(wrong * wrong * waited)
   })

@@ -237,8 +237,8 @@ describe('backlog', () => {
       rules.backlog(inputOf(samples, { k, epoch: 6, selectionPeriod })).set
     // 0.5, 0.6, 0.525, 0.9
     expect(range(4).map((k) => kept(k + 1, 1))).toEqual([[4], [3, 4], [1, 3, 4], [1, 2, 3, 4]])
-    // 0.5, 0.3, 0.35, 0.45
-    expect(range(4).map((k) => kept(k + 1, 2))).toEqual([[4], [0, 4], [0, 3, 4], [0, 2, 3, 4]])
+    // 0.5, 0.45, 0.35, 0.525
+    expect(range(4).map((k) => kept(k + 1, 2))).toEqual([[4], [3, 4], [0, 3, 4], [0, 1, 3, 4]])
   })
 
   test('counts from before the first epoch where a sample was scored alone', () => {

@@ -284,12 +284,13 @@ export function staticScore(options: StaticScoreOptions): Policy {
 
 /**
  * The k samples with the largest (1 - exp(-mean loss))^2 times the selection periods since they were last trained on: each comes up in proportion to about
- * what a step takes away from its loss, and every one in the end.
+ * what a step takes away from its cross entropy, every time at most.
  *
  * While all losses are high it walks the data set in turns, as {@link rs2}; once most samples are learnt it keeps the others, as {@link ucb}.
- * Losses below 0 count as 0. Samples never reported rank before all others.
+ * Made for losses of the scale of cross entropies: where all are far above 1 it takes turns, where all are far below it goes by their squares.
+ * Losses below 0 count as 0, and what has a loss of 0 is not kept again. Samples never reported rank before all others.
  *
- * Source: our own, after the Max-Weight rule of scheduling (Tassiulas and Ephremides 1992).
+ * Source: our own, after Max-Weight schedulers (Tassiulas and Ephremides 1992).
  */
 export function backlog(options: MovingStatisticsOptions = {}): Policy {
   return { kind: 'backlog', ...options }

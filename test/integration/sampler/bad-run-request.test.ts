@@ -30,6 +30,7 @@ function badSpec(field: string, spec: Spec, ...text: string[]): RefusalRow {
 
 const epsilonGreedy = (value: object): Spec => ({ policy: { $case: 'epsilonGreedy', value } }) as Spec
 const ucb = (value: object): Spec => ({ policy: { $case: 'ucb', value } }) as Spec
+const backlog = (value: object): Spec => ({ policy: { $case: 'backlog', value } }) as Spec
 
 describe('CreateRun refuses', () => {
   testRefusals(
@@ -91,6 +92,8 @@ describe('CreateRun refuses', () => {
       badSpec('ucb.alpha', ucb({ alpha: 1.01 }), '1.01'),
       badSpec('ucb.alpha', ucb({ alpha: Number.NaN }), 'NaN'),
       badSpec('ucb.initial', ucb({ initial: 4 }), ' 4,'),
+      badSpec('backlog.alpha', backlog({ alpha: 0 }), ' 0;'),
+      badSpec('backlog.initial', backlog({ initial: 6 }), ' 6,'),
       ...['', '.hidden', '-dash', 'a b', 'ä', 'a/b', 'x'.repeat(129), '🦀'.repeat(3000)].map(
         (runId): RefusalRow => ({
           name: `run_id ${JSON.stringify(runId.slice(0, 12))} of ${runId.length}`,

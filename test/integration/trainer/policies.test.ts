@@ -110,6 +110,7 @@ const cases: Case[] = [
   { options: { policy: 'selective_backprop' } },
   { options: { policy: 'seta', policySettings: { window: 0.4 } } },
   { options: { policy: 'repb' }, weighted: true },
+  { options: { policy: 'backlog' } },
   { options: { policy: 'kakurenbo', policySettings: { confidence: 0.5 } }, scored: true, factor: true },
   { options: { policy: 'ies', policySettings: { tau: 0.1 } }, scored: true },
   { options: { policy: 'static_score', policySettings: { metric: 'el2n', observe_epochs: 2 } } },

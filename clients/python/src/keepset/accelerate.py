@@ -34,7 +34,7 @@ def prepare(accelerator: Accelerator, loader: DataLoader[Any], *, export: bool =
         accelerator: the one that prepares the model. Not with `split_batches` or `dispatch_batches` in several
             processes: each rank makes batches of its own, of the loader's size.
         loader: a plain DataLoader: `sampler=`, or the sampler in its `batch_sampler=`, is a `keepset.Sampler`.
-        export: checkpoints carry the run's whole state, about 26 bytes a sample, so that the training can go on with
+        export: checkpoints carry the run's whole state, about 30 bytes a sample, so that the training can go on with
             another sampler, on another machine. All ranks then meet in `save_state`.
 
     Raises:

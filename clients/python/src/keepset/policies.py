@@ -247,13 +247,16 @@ class StaticScore:
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
     """The k samples with the largest `(1 - exp(-mean))^2 * selection periods since they were last trained on`: each
-    comes up in proportion to about what a step takes away from its cross entropy, and every one in the end.
+    comes up in proportion to about what a step takes away from its cross entropy, every time at most.
 
     exp(-loss) is the probability of the right class. While all losses are high it walks the data set in turns, as
-    `RS2`; once most samples are learnt it keeps the others, as `UCB`. Losses below 0 count as 0.
+    `RS2`; once most samples are learnt it keeps the others, as `UCB`. It is made for losses of that scale: where all
+    are far above 1, such as sums over tokens or boxes, it takes turns whatever they are; where all are far below 1 it
+    goes by their squares. Losses below 0 count as 0, and what has a loss of 0 is not kept again.
 
-    Source: our own, after the Max-Weight rule of scheduling (Tassiulas and Ephremides, "Stability properties of
-    constrained queueing systems", IEEE Transactions on Automatic Control 37, 1992).
+    Source: our own, after Max-Weight schedulers (Tassiulas and Ephremides, "Stability properties of constrained
+    queueing systems and scheduling policies for maximum throughput in multihop radio networks", IEEE Transactions on
+    Automatic Control 37, 1992).
     """
 
     alpha: float = 0.8

@@ -50,7 +50,8 @@ class Sampler(DistributedSampler[int]):
 
     Args:
         data: the data set that is trained on, or its number of samples, N. Indices are 0 to N - 1.
-        policy: the rule that chooses; see `keepset.policies`. None: `Backlog`.
+        policy: the rule that chooses; see `keepset.policies`. None: `Backlog`, which
+            is made for losses of the scale of cross entropies.
         prune_rate: share of the data set that is left out, p in [0, 1): floor((1 - p) N) samples are kept, unless the
             policy says that the count is its own. None: 0.5, or 0 where the policy needs none, 0.3 with `Kakurenbo`.
         epochs: epochs that the training will have. Sets the default of `selection_period`; needed by `tail_epochs`
@@ -462,7 +463,7 @@ class Sampler(DistributedSampler[int]):
         then no rank's losses are still on their way. To be called between two batches, also in the middle of an epoch.
 
         Args:
-            export: with the run's whole state, about 26 bytes a sample: the training can then go on with another
+            export: with the run's whole state, about 30 bytes a sample: the training can then go on with another
                 sampler, on another machine.
         """
         checkpoint = self._run.checkpoint(export=export)

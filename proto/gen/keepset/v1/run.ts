@@ -482,7 +482,8 @@ export interface StaticScorePolicy {
 
 /**
  * The floor((1 - p) N) samples with the largest (1 - exp(-mean loss))^2 x selection periods since the sample was last trained on: each comes up in proportion to about what a step
- * takes away from its loss, and every one in the end. Losses below 0 count as 0. Our own, after the Max-Weight rule of scheduling (Tassiulas, Ephremides 1992).
+ * takes away from its cross entropy, every time at most. Made for losses of that scale: where all are far above 1 it takes turns, where all are far below it goes by their squares.
+ * Losses below 0 count as 0, and what has a loss of 0 is not kept again. Our own, after Max-Weight schedulers (Tassiulas, Ephremides 1992).
  */
 export interface BacklogPolicy {
   /** Weight of a new loss in the moving mean. Range (0, 1]. Default 0.8. */

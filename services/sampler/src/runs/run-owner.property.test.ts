@@ -33,6 +33,7 @@ const specs: fc.Arbitrary<RequestedRunSpec> = fc.record({
   metrics: fc.constantFrom(['correct', 'margin'], ['margin', 'correct'], ['correct'], []),
   policy: fc.constantFrom<RequestedRunSpec['policy'][]>(
     { name: 'ucb', settings: {} },
+    { name: 'backlog', settings: {} },
     { name: 'epsilon_greedy', settings: { epsilon: 0.5 } },
     { name: 'random', settings: {} },
     { name: 'static_random', settings: {} },
@@ -124,6 +125,8 @@ class Harness {
   readonly knownEpochs = new Set<number>()
   /** The last finite value of each metric and sample. */
   readonly metrics = new Map<string, Map<number, number>>()
+  /** The epoch in which a sample was last trained on. */
+  readonly trained = new Map<number, number>()
   /** Samples with a finite loss in the planned epoch. */
   readonly observed = new Set<number>()
   counted = 0
@@ -251,7 +254,9 @@ class Harness {
         const known = this.metrics.get(name) ?? new Map<number, number>()
         if (Number.isFinite(values[i])) this.metrics.set(name, known.set(index, values[i] as number))
       }
-      if (Number.isFinite(losses[i])) this.observed.add(index)
+      if (!Number.isFinite(losses[i])) return
+      this.observed.add(index)
+      this.trained.set(index, epoch)
     })
   }
 
@@ -305,10 +310,12 @@ class Harness {
     expect(progress.observations).toBe(this.counted)
     expect(progress.reports).toBe([...this.acked.values()].reduce((sum, count) => sum + count, 0))
     expect(statistics.observations.reduce((sum, count) => sum + count, 0)).toBe(this.counted)
-    const metrics = spec.metrics.map((name) =>
-      Array.from({ length: spec.sampleCount }, (_, index) => this.metrics.get(name)?.get(index) ?? Number.NaN),
+    const known = spec.metrics.map((name) => this.metrics.get(name))
+    if (spec.policy.name === 'backlog') known.push(this.trained)
+    const columns = known.map((values) =>
+      Array.from({ length: spec.sampleCount }, (_, index) => values?.get(index) ?? Number.NaN),
     )
-    expect(statistics.metrics.map((column) => [...column])).toEqual(metrics)
+    expect(statistics.metrics.map((column) => [...column])).toEqual(columns)
     expect(Math.max(...statistics.observations)).toBeLessThanOrEqual(progress.epochsPlanned)
     expect(saving).toBeGreaterThanOrEqual(0)
     expect(saving).toBeLessThan(1)

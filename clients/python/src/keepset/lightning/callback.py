@@ -42,7 +42,7 @@ class KeepsetCallback(Callback):
 
     Args:
         sampler: the one in the loader that is trained on.
-        export: checkpoints carry the run's whole state, about 26 bytes a sample, so that the training can go on with
+        export: checkpoints carry the run's whole state, about 30 bytes a sample, so that the training can go on with
             another sampler, on another machine.
 
     Raises:

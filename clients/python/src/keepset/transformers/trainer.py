@@ -61,7 +61,7 @@ class KeepsetTrainer(Trainer):
         sampler: made for `train_dataset`, with `epochs=` num_train_epochs, or more steps than max_steps. With
             gradient accumulation `position_multiple=` batch size x accumulation steps: every step is whole. It takes
             the place of the Trainer's sampling strategies.
-        export_sampler: checkpoints carry the run's whole state, about 26 bytes a sample, so that the training can go
+        export_sampler: checkpoints carry the run's whole state, about 30 bytes a sample, so that the training can go
             on with another sampler, on another machine.
 
     Raises:

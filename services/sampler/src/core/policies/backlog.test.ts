@@ -50,10 +50,10 @@ describe('backlog', () => {
     expect(samples.kept({ epoch: 4, pruneRate: 0.6 })).toEqual(kept)
   })
 
-  it('counts what was waited in selection periods, rounded up', () => {
-    // In periods of 2 they waited 1, 1 and 2.
-    expect(waiting(0.5, 0.45, 0.225).kept({ epoch: 4, pruneRate: 0.6, selectionPeriod: 2 })).toEqual([0])
-    expect(waiting(0.5, 0.45, 0.275).kept({ epoch: 4, pruneRate: 0.6, selectionPeriod: 2 })).toEqual([2])
+  it('counts what was waited in selection periods', () => {
+    // In periods of 2 they waited 1, 1.5 and 2.5.
+    expect(waiting(0.5, 0.3, 0.19).kept({ epoch: 4, pruneRate: 0.6, selectionPeriod: 2 })).toEqual([0])
+    expect(waiting(0.5, 0.3, 0.21).kept({ epoch: 4, pruneRate: 0.6, selectionPeriod: 2 })).toEqual([2])
   })
 
   it('keeps what has no loss first, and counts from the start of the run for what was scored alone', () => {
@@ -69,6 +69,37 @@ describe('backlog', () => {
     expect(below.kept({ epoch: 9, pruneRate: 0.5 })).toEqual([1])
     const large = new ObservedSamples(backlog, 2).report(0, [0], [MAX_F32])
     for (let seed = 0; seed < 20; seed++) expect(large.kept({ epoch: 9, pruneRate: 0.5, seed })).toEqual([1])
+  })
+
+  it('keeps what has a loss of 0 only where nothing else is left', () => {
+    const samples = new ObservedSamples(backlog, 3).report(0, [0, 1, 2], [0, 1e-3, 1e-3])
+    for (let epoch = 1; epoch < 500; epoch++) {
+      expect(samples.kept({ epoch, pruneRate: 0.3, seed: epoch })).toEqual([1, 2])
+      samples.report(epoch, [1, 2], [1e-3, 1e-3])
+    }
+  })
+
+  it('counts on while a sample has no finite loss, so that it comes up more and more', () => {
+    const samples = new ObservedSamples(backlog, 2).report(0, [0, 1], [lossOf(0.1), lossOf(0.9)])
+    const kept = [1, 2, 3, 11, 12].map((epoch) => {
+      samples.report(epoch - 1, [0, 1], [Number.NaN, lossOf(0.9)])
+      return samples.kept({ epoch, pruneRate: 0.5 })
+    })
+    expect(kept).toEqual([[1], [1], [1], [0], [0]])
+  })
+
+  it('keeps a sample every time at most', () => {
+    const samples = new ObservedSamples(backlog, 3).report(0, [0, 1, 2], [lossOf(0.9), lossOf(0.1), lossOf(0.1)])
+    for (let epoch = 1; epoch < 20; epoch++) {
+      const kept = samples.kept({ epoch, pruneRate: 0.3, seed: epoch })
+      expect(kept).toHaveLength(2)
+      expect(kept).toContain(0)
+      samples.report(
+        epoch,
+        kept,
+        kept.map((index) => lossOf(index === 0 ? 0.9 : 0.1)),
+      )
+    }
   })
 
   it('tells losses apart that are far below 1', () => {
@@ -98,18 +129,18 @@ describe('backlog', () => {
     })
   })
 
-  it('keeps every sample within as many selections as there are, where all losses are alike', () => {
+  it('takes turns where all losses are alike: two selections of a half have nothing in common', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 30 }), fc.nat(), (count, seed) => {
+      fc.property(fc.integer({ min: 2, max: 30 }), fc.nat(), fc.constantFrom(1, 10), (count, seed, selectionPeriod) => {
         const all = Array.from({ length: count }, (_, i) => i)
         const samples = new ObservedSamples(backlog, count).report(0, all, new Array(count).fill(1))
         const seen = new Set<number>()
         for (let epoch = 1; epoch <= 2; epoch++) {
-          const kept = samples.kept({ epoch, pruneRate: 0.5, seed })
+          const kept = samples.kept({ epoch, pruneRate: 0.5, seed, selectionPeriod })
           for (const index of kept) seen.add(index)
           samples.report(epoch, kept, new Array(kept.length).fill(1))
         }
-        // Two halves, disjoint: all of an even number.
+        // All of an even number, also where a changed rate selects within a period.
         expect(seen.size).toBe(2 * Math.floor(count / 2))
       }),
     )
