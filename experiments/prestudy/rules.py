@@ -13,6 +13,9 @@ from keepset_experiments.reference import Indices, Scores, Statistics, largest
 class Rule(Protocol):
     """Takes losses in and chooses."""
 
+    needs_fresh: bool
+    """Whether it wants the present losses of all samples at each selection."""
+
     def observe(self, epoch: int, indices: Indices, losses: Scores) -> None:
         """Losses of a batch that was trained on, (B,) each."""
         ...

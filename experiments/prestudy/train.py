@@ -1,6 +1,6 @@
 """Trains one arm of the pre-study, with the CPU recipe and a prune rate of 0.5, and adds a line to results.jsonl:
 
-    python prestudy/train.py backlog,period=1 cifar10 0 --data data
+    PYTHONPATH=. python prestudy/train.py backlog,period=1 cifar10 0 --data data
 
 A rule comes with its settings, and with `period`, the epochs from one selection to the next, 2 where it is not given.
 The line has two accuracies: of the network as it is, and with batch-norm statistics made anew on random images.
