@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Literal
 
 from keepset.policies import Backlog, Policy
@@ -29,9 +30,9 @@ class EpochLengths:
 
     def __post_init__(self) -> None:
         for epoch, rate in ((None, self.prune_rate), *self.prune_rate_schedule):
-            if not 0 <= rate < 1:
+            if not isinstance(rate, Real) or not 0 <= rate < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
                 where = "prune_rate" if epoch is None else f"prune_rate_schedule, from epoch {epoch} on,"
-                raise ValueError(f"{where} is {rate}: it must be at least 0 and below 1, the share that is left out")
+                raise ValueError(f"{where} is {rate!r}: it must be at least 0 and below 1, the share that is left out")
         if self.epochs is not None and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}: it must be at least 1, or None where it is not known")
 

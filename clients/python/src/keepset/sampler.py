@@ -127,7 +127,7 @@ class Sampler(DistributedSampler[int]):
     ) -> None:
         policy = Backlog() if policy is None else policy
         if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"policy is {policy!r}: make it one of keepset's, for example policy=keepset.Backlog()")
+            raise ValueError(f"policy is {policy!r}: make it one of keepset's, for example policy=keepset.UCB()")
         if prune_rate is None:
             prune_rate = default_prune_rate(policy)
         defaults = run_defaults(policy, epochs)

@@ -274,7 +274,7 @@ def test_warns_once_of_an_epoch_without_losses(half: keepset.Sampler, caplog: py
         list(half)
     texts = [record.getMessage() for record in caplog.records]
     assert texts == [
-        "epoch 0 ended without a loss, but UCB chooses by losses: call sampler.report(index, losses) for each batch"
+        "epoch 0 ended without a loss, but Backlog chooses by losses: call sampler.report(index, losses) for each batch"
     ]
 
 
@@ -305,6 +305,7 @@ def test_refuses_settings_that_the_sampler_refuses(sampler: SamplerProcess, run_
     [
         ({"prune_rate": 50}, "prune_rate is 50: it must be at least 0 and below 1"),
         ({"prune_rate": 1.0}, "prune_rate is 1"),
+        ({"prune_rate": "0.5"}, "prune_rate is '0.5': it must be at least 0 and below 1"),
         ({"prune_rate_schedule": [(3, 0.2), (5, -0.5)]}, "prune_rate_schedule, from epoch 5 on, is -0.5"),
         ({"epochs": 0}, "epochs is 0: it must be at least 1"),
         ({"policy": "ucb"}, "policy is 'ucb': make it one of keepset's, for example policy=keepset.UCB"),
