@@ -109,11 +109,12 @@ def test_a_loss_of_ones_own(own_sampler: keepset.Sampler, tmp_path: Path) -> Non
     trainer = Weighted(model=make_model(), args=make_args(tmp_path), train_dataset=make_data(), sampler=own_sampler)
     trainer.train()
     logits = trainer.model.eval()(torch.tensor(make_data()["input_ids"])).logits
-    [first, *_, last] = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    first = next(entry["loss"] for entry in trainer.state.log_history if "loss" in entry)
     assert first == pytest.approx(2 * np.log(3), rel=0.1), "twice that of a model that knows nothing"
-    assert last < first
     losses = own_sampler.run.client.statistics(own_sampler.run_id).last_losses
     now = 2 * F.cross_entropy(logits, torch.tensor(make_data()["labels"]), reduction="none").detach().numpy()
+    # Of all samples: the last batch has the hardest of them.
+    assert now.mean() < first
     assert np.corrcoef(losses, now)[0, 1] > 0.5
     assert own_sampler.epoch == EPOCHS - 1
 
