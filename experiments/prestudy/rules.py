@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -129,4 +130,11 @@ def systematic(sizes: npt.NDArray[np.float64], keep: int, random: np.random.Gene
     return order[np.searchsorted(ends, points, side="right")]
 
 
-RULES = {"ucb": Ucb, "fresh": Fresh, "drift": Drift, "saturating": Saturating, "waiting": Waiting, "backlog": Backlog}
+RULES: dict[str, Callable[..., Rule]] = {
+    "ucb": Ucb,
+    "fresh": Fresh,
+    "drift": Drift,
+    "saturating": Saturating,
+    "waiting": Waiting,
+    "backlog": Backlog,
+}

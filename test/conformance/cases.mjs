@@ -349,7 +349,7 @@ export const cases = [
     worlds: alone(7), losses: 'huge' },
 
   // backlog
-  { name: 'backlog-defaults', description: 'backlog at its defaults: what waits comes up in proportion to its mean loss',
+  { name: 'backlog-defaults', description: 'backlog at its defaults: what waits comes up in proportion to its gain',
     spec: { sampleCount: 60, seed: '130', pruneRate: 0.5, totalEpochs: 20, backlog: {} },
     worlds: [1, 2, 3, 5, 8, 1, 2], losses: 'fine' },
   { name: 'backlog-period', description: 'backlog: waiting is counted in selection periods; alpha 0.3',

@@ -231,7 +231,7 @@ describe('backlog', () => {
       observations: epochs.map((epoch) => ({ epoch, loss: 1, reportMean: 1, metrics: {}, trained: true })),
     })
 
-  test('keeps the largest products of mean and periods waited, what is unseen first', () => {
+  test('keeps the largest products of gain and periods waited, what is unseen first', () => {
     const samples = [trainedAt(0.5, 0, 5), trainedAt(0.3, 0, 4), trainedAt(0.175, 3), trainedAt(0.15, 0), sampleOf([])]
     const kept = (k: number, selectionPeriod: number) =>
       rules.backlog(inputOf(samples, { k, epoch: 6, selectionPeriod })).set
